@@ -1,0 +1,142 @@
+/// One store, as the operations and the worker use it. Safe to call from many threads at once.
+///
+/// Every call has a deadline. Two implementations: `S3Backend` over libcurl and `FileBackend` on a local directory.
+package protocol Backend: AnyObject, Sendable {
+    var record: BackendRecord { get }
+
+    /// Makes the bucket, or says what stands in the way.
+    func createBucket(_ bucket: String) throws(BackendError) -> BucketCreation
+
+    /// Tells whether the bucket exists and may be used with our credentials.
+    func hasBucket(_ bucket: String) throws(BackendError) -> Bool
+
+    /// Removes an empty bucket; a missing one counts as removed. Throws `.conflict` when it is not empty.
+    func deleteBucket(_ bucket: String) throws(BackendError)
+
+    /// Stores `source` whole under a fresh key, durably. Only placement can grant it. Returns the MD5 of what was sent.
+    /// When it throws, the object may or may not be there: the caller never uses that key again.
+    func put(
+        _ object: PhysicalObject, from source: PayloadReader, description: ObjectDescription, grant: PlacementGrant
+    ) throws(BackendError) -> PutReceipt
+
+    /// Streams the object, or the bytes of `range` (inclusive offsets): first `head`, then `piece` until the end.
+    /// Throws `.short` when fewer bytes came than the head said; an error thrown by `piece` stops the transfer and
+    /// comes back as `.stopped`.
+    func get(
+        _ object: PhysicalObject, range: ClosedRange<Int64>?,
+        head: (BackendObjectHead) throws(BackendError) -> Void,
+        piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
+    ) throws(BackendError)
+
+    /// Returns what the store knows of the object, nil when it is not there.
+    func head(_ object: PhysicalObject) throws(BackendError) -> BackendObjectHead?
+
+    /// Removes the object; a missing one counts as removed.
+    func delete(_ object: PhysicalObject) throws(BackendError)
+
+    /// Returns up to `limit` physical keys after `after`, in the store's order, as bytes.
+    func list(_ bucket: String, after: [UInt8]?, limit: Int) throws(BackendError) -> [BackendListEntry]
+
+    /// Finds out what the store can do, and that our credentials work.
+    func probe() throws(BackendError) -> BackendAbilities
+}
+
+package struct PhysicalObject: Hashable, Sendable {
+    package var bucket: String
+    package var key: [UInt8]
+
+    package init(bucket: String, key: [UInt8]) {
+        self.bucket = bucket
+        self.key = key
+    }
+}
+
+/// What is stored beside the bytes so that the database can be rebuilt from the backends: `x-amz-meta-s3gw-*`.
+package struct ObjectDescription: Sendable {
+    package var sizeBytes: Int64
+    /// MD5 of the content when it is known beforehand; lets the store verify (Content-MD5).
+    package var md5: [UInt8]?
+    /// SHA-256 of the content when it is known beforehand (x-amz-content-sha256).
+    package var sha256: [UInt8]?
+    /// Names without the `x-amz-meta-` prefix, each beginning with `s3gw-`; values are printable ASCII.
+    package var metadata: [HeaderField]
+
+    package init(sizeBytes: Int64, md5: [UInt8]?, sha256: [UInt8]?, metadata: [HeaderField]) {
+        self.sizeBytes = sizeBytes
+        self.md5 = md5
+        self.sha256 = sha256
+        self.metadata = metadata
+    }
+}
+
+package struct PutReceipt: Sendable {
+    /// MD5 of the bytes that were sent, 16 bytes.
+    package var md5: [UInt8]
+
+    package init(md5: [UInt8]) { self.md5 = md5 }
+}
+
+package struct BackendObjectHead: Sendable {
+    /// Bytes that will follow (the range's length for a ranged read), or the object's size for `head`.
+    package var sizeBytes: Int64
+    /// The store's own ETag, without quotes: private to the gateway.
+    package var eTag: String?
+    /// The `x-amz-meta-s3gw-*` fields, without the prefix `x-amz-meta-`; names lower case.
+    package var metadata: [HeaderField]
+
+    package init(sizeBytes: Int64, eTag: String?, metadata: [HeaderField]) {
+        self.sizeBytes = sizeBytes
+        self.eTag = eTag
+        self.metadata = metadata
+    }
+}
+
+package struct BackendListEntry: Sendable, Hashable {
+    package var key: [UInt8]
+    package var sizeBytes: Int64
+
+    package init(key: [UInt8], sizeBytes: Int64) {
+        self.key = key
+        self.sizeBytes = sizeBytes
+    }
+}
+
+package enum BucketCreation: Sendable, Equatable {
+    case created
+    /// It exists and our account owns it.
+    case ownedByUs
+    /// Somebody else has it.
+    case taken
+}
+
+/// What went wrong at a backend, by what the caller may do about it. `cause` is for the log: no secret in it.
+package struct BackendError: Error, Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
+        /// Refused, unreachable, timed out, 5xx, throttled: another backend or a later try may do.
+        case unavailable
+        /// The bucket or object is not there.
+        case missing
+        /// 4xx that a retry will not change: bad credentials, a limit, an unsupported feature.
+        case refused
+        /// 409: not empty, or a concurrent change.
+        case conflict
+        /// The bytes did not match their length or checksum.
+        case damaged
+        /// The transfer ended early after the head.
+        case short
+        /// The caller's own sink or source stopped it.
+        case stopped
+        /// No space on the store.
+        case full
+    }
+
+    package let kind: Kind
+    package let backend: String
+    package let cause: String
+
+    package init(_ kind: Kind, backend: String, _ cause: String) {
+        self.kind = kind
+        self.backend = backend
+        self.cause = cause
+    }
+}

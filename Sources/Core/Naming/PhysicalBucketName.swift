@@ -1,0 +1,45 @@
+/// Makes the hashed bucket names that backends see (SECURITY.md 9, DESIGN.md 4).
+///
+/// Scheme 1: `s3gw-<hash>-<backend>`, where hash is 26 characters of base 32 (130 bits) of HMAC-SHA256 under the
+/// installation's namespace key over the length-prefixed fields tenant, region scope, logical bucket, backend and
+/// collision counter. The stored mapping is the truth; a name is never recomputed for use.
+package struct PhysicalBucketNaming: Sendable {
+    package static let scheme = 1
+    package static let hashLength = 26
+    /// `s3gw-` + 26 + `-` leaves 31 of 63 bytes for the backend's name.
+    package static let maximumBackendNameLength = 31
+
+    private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+
+    private let hmac: @Sendable ([UInt8]) -> [UInt8]
+
+    /// `hmac` computes HMAC-SHA256 under the installation's namespace key.
+    package init(hmac: @escaping @Sendable ([UInt8]) -> [UInt8]) { self.hmac = hmac }
+
+    /// Returns the name for these fields; the same fields always give the same name.
+    package func name(tenant: String, regionScope: String, bucket: BucketName, backend: String, counter: Int) -> String {
+        var message: [UInt8] = []
+        let fields = ["s3gw-bucket-\(Self.scheme)", tenant, regionScope, bucket.text, backend, String(counter)]
+        for field in fields {
+            let length = UInt32(field.utf8.count)
+            message.append(contentsOf: (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) })
+            message.append(contentsOf: field.utf8)
+        }
+        return "s3gw-\(Self.base32(hmac(message)))-\(backend)"
+    }
+
+    private static func base32(_ digest: [UInt8]) -> String {
+        var characters: [UInt8] = []
+        var buffer: UInt32 = 0
+        var bits = 0
+        for byte in digest where characters.count < hashLength {
+            buffer = buffer << 8 | UInt32(byte)
+            bits += 8
+            while bits >= 5 && characters.count < hashLength {
+                bits -= 5
+                characters.append(alphabet[Int(buffer >> UInt32(bits) & 31)])
+            }
+        }
+        return String(decoding: characters, as: UTF8.self)
+    }
+}
