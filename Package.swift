@@ -30,17 +30,21 @@ let package = Package(
             name: "Core",
             dependencies: ["CSQLite", "CCurl", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .target(
+            name: "CommandLineSupport",
+            dependencies: ["Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
         .executableTarget(
             name: "S3GWFCGI",
-            dependencies: ["Core", "CFastCGI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Core", "CommandLineSupport", "CFastCGI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
         .executableTarget(
             name: "Worker",
-            dependencies: ["Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
         .executableTarget(
             name: "S3GW",
-            dependencies: ["Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], exclude: ["Vectors"], swiftSettings: strict),

@@ -1,0 +1,32 @@
+package import ArgumentParser
+private import Foundation
+
+/// What our three programs do alike at their outermost edge.
+package enum CommandLineProgram {
+    /// Exit code 2: the command line or the configuration is wrong.
+    package static let usageError = ExitCode(2)
+
+    /// Parses the command line, runs `command` and ends the process: 0, 2 for a wrong command line, or what the
+    /// command threw as `ExitCode`.
+    package static func run(_ command: (some ParsableCommand).Type) -> Never {
+        do {
+            var parsed = try command.parseAsRoot()
+            try parsed.run()
+            exit(0)
+        } catch {
+            let code = command.exitCode(for: error)
+            guard code != .success else {
+                print(command.fullMessage(for: error))
+                exit(0)
+            }
+            let message = command.fullMessage(for: error)
+            if !message.isEmpty { complain(message) }
+            exit(code == .validationFailure ? usageError.rawValue : code.rawValue)
+        }
+    }
+
+    /// Writes one message to standard error.
+    package static func complain(_ message: String) {
+        FileHandle.standardError.write(Data((message + "\n").utf8))
+    }
+}
