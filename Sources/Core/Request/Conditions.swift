@@ -1,0 +1,67 @@
+/// The conditional headers of a request.
+///
+/// Source: RFC 9110 13.1 and 13.2.2 (order of evaluation); Amazon S3 API Reference, GetObject and PutObject.
+package struct Conditions: Sendable {
+    private let ifMatch: [UInt8]?
+    private let ifNoneMatch: [UInt8]?
+    private let ifModifiedSince: Timestamp?
+    private let ifUnmodifiedSince: Timestamp?
+
+    package init(_ headers: HeaderFields) {
+        ifMatch = headers["if-match"]
+        ifNoneMatch = headers["if-none-match"]
+        // A date that cannot be read is ignored (RFC 9110 13.1.3).
+        ifModifiedSince = headers["if-modified-since"].flatMap(Timestamp.init(httpDate:))
+        ifUnmodifiedSince = headers["if-unmodified-since"].flatMap(Timestamp.init(httpDate:))
+    }
+
+    /// Checks a read of a version: throws `PreconditionFailed`, or `NotModified` for 304.
+    package func checkRead(eTag: String, lastModified: Timestamp) throws(S3Error) {
+        if let ifMatch {
+            guard Self.matches(ifMatch, eTag) else { throw Self.failed("If-Match") }
+        } else if let ifUnmodifiedSince, lastModified.seconds > ifUnmodifiedSince.seconds {
+            throw Self.failed("If-Unmodified-Since")
+        }
+        if let ifNoneMatch {
+            if Self.matches(ifNoneMatch, eTag) { throw S3Error(.notModified) }
+        } else if let ifModifiedSince, lastModified.seconds <= ifModifiedSince.seconds {
+            throw S3Error(.notModified)
+        }
+    }
+
+    /// Refuses what S3 does not offer on a write: `If-None-Match` with anything but `*`.
+    package func checkWriteForm() throws(S3Error) {
+        if let ifNoneMatch, !Self.isStar(ifNoneMatch) {
+            throw S3Error(.notImplemented, "A header you provided implies functionality that is not implemented")
+                .detail("Header", "If-None-Match")
+        }
+    }
+
+    /// Checks a write over the version whose ETag is `current`, nil when there is none: throws `PreconditionFailed`, or
+    /// `NoSuchKey` for `If-Match` on nothing.
+    package func checkWrite(overETag current: String?) throws(S3Error) {
+        if ifNoneMatch != nil, current != nil { throw Self.failed("If-None-Match") }
+        guard let ifMatch else { return }
+        guard let current else { throw S3Error(.noSuchKey) }
+        guard Self.matches(ifMatch, current) else { throw Self.failed("If-Match") }
+    }
+
+    private static func failed(_ condition: String) -> S3Error {
+        S3Error(.preconditionFailed).detail("Condition", condition)
+    }
+
+    private static func isStar(_ value: [UInt8]) -> Bool { value == [UInt8(ascii: "*")] }
+
+    /// Compares a list of entity tags, quoted or (as S3 clients do) bare, with an ETag without quotes.
+    private static func matches(_ list: [UInt8], _ eTag: String) -> Bool {
+        if isStar(list) { return true }
+        return list.split(separator: UInt8(ascii: ",")).contains { item in
+            var tag = item.filter { $0 != 0x20 && $0 != 0x09 }[...]
+            if tag.starts(with: Array("W/".utf8)) { tag = tag.dropFirst(2) }
+            if tag.count >= 2, tag.first == UInt8(ascii: "\""), tag.last == UInt8(ascii: "\"") {
+                tag = tag.dropFirst().dropLast()
+            }
+            return tag.elementsEqual(eTag.utf8)
+        }
+    }
+}

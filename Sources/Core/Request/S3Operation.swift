@@ -1,0 +1,155 @@
+/// Every operation of the Amazon S3 API on general purpose buckets, by its name in the API Reference.
+///
+/// What the gateway does not do yet is here too, so that a request for it is recognised and refused by name instead of
+/// being taken for another operation.
+package enum S3Operation: String, CaseIterable, Sendable {
+    // The service
+    case listBuckets = "ListBuckets"
+
+    // Buckets
+    case createBucket = "CreateBucket"
+    case headBucket = "HeadBucket"
+    case deleteBucket = "DeleteBucket"
+    case getBucketLocation = "GetBucketLocation"
+    case listObjects = "ListObjects"
+    case listObjectsV2 = "ListObjectsV2"
+    case deleteObjects = "DeleteObjects"
+    case listObjectVersions = "ListObjectVersions"
+    case listMultipartUploads = "ListMultipartUploads"
+    case postObject = "PostObject"
+    case createSession = "CreateSession"
+
+    // Settings of buckets: read, write, remove
+    case bucketSetting = "BucketSetting"
+
+    // Objects
+    case getObject = "GetObject"
+    case headObject = "HeadObject"
+    case putObject = "PutObject"
+    case copyObject = "CopyObject"
+    case deleteObject = "DeleteObject"
+    case getObjectAttributes = "GetObjectAttributes"
+    case selectObjectContent = "SelectObjectContent"
+    case restoreObject = "RestoreObject"
+    case renameObject = "RenameObject"
+    case objectSetting = "ObjectSetting"
+    case preflight = "OPTIONS"
+
+    // Multipart
+    case createMultipartUpload = "CreateMultipartUpload"
+    case uploadPart = "UploadPart"
+    case uploadPartCopy = "UploadPartCopy"
+    case completeMultipartUpload = "CompleteMultipartUpload"
+    case abortMultipartUpload = "AbortMultipartUpload"
+    case listParts = "ListParts"
+}
+
+/// What a request asks for: one operation and the names it speaks of.
+package struct S3Route: Sendable {
+    package let operation: S3Operation
+    package let bucket: BucketName?
+    package let key: ObjectKey?
+
+    /// Sub-resources that hold a setting of a bucket. Source: Amazon S3 API Reference, actions `GetBucket...`.
+    private static let bucketSettings: [StaticString] = [
+        "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle",
+        "logging", "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock",
+        "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "tagging",
+        "versioning", "website", "metadataInventoryTable", "metadataJournalTable",
+    ]
+    /// Sub-resources that hold a setting of an object.
+    private static let objectSettings: [StaticString] = [
+        "acl", "legal-hold", "retention", "tagging", "torrent", "encryption",
+    ]
+
+    /// Routes by method, path or host, and sub-resource.
+    ///
+    /// Throws `MethodNotAllowed` for a method that S3 does not know at that level, `InvalidBucketName` and
+    /// `KeyTooLongError` for names that cannot exist.
+    package init(routing request: HTTPRequest) throws(S3Error) {
+        let (bucketBytes, keyBytes) = Self.split(request)
+        guard !bucketBytes.isEmpty else {
+            guard request.method == .get, keyBytes.isEmpty else { throw S3Error(.methodNotAllowed) }
+            (operation, bucket, key) = (.listBuckets, nil, nil)
+            return
+        }
+        bucket = try BucketName(validating: bucketBytes)
+        if keyBytes.isEmpty {
+            key = nil
+            operation = try Self.bucketOperation(request)
+        } else {
+            key = try ObjectKey(validating: keyBytes)
+            operation = try Self.objectOperation(request)
+        }
+    }
+
+    /// The bucket from the host (virtual-host style) or from the path, and the rest of the path as the key.
+    private static func split(_ request: HTTPRequest) -> (bucket: [UInt8], key: [UInt8]) {
+        let path = request.target.path
+        if let bucket = hostBucket(request) { return (bucket, Array(path.dropFirst())) }
+        let rest = path.dropFirst()
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return (Array(rest), []) }
+        return (Array(rest[..<slash]), Array(rest[(slash + 1)...]))
+    }
+
+    /// The labels before one of the site's domains. Source: Amazon S3 User Guide, "Virtual hosting of buckets".
+    private static func hostBucket(_ request: HTTPRequest) -> [UInt8]? {
+        guard !request.site.domains.isEmpty, let host = request.headers["host"] else { return nil }
+        let name = host.prefix { $0 != UInt8(ascii: ":") }.map { byte in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+        }
+        for domain in request.site.domains {
+            let suffix = Array(domain.utf8)
+            guard name.count > suffix.count + 1, name.suffix(suffix.count).elementsEqual(suffix),
+                name[name.count - suffix.count - 1] == UInt8(ascii: ".")
+            else { continue }
+            return Array(name.prefix(name.count - suffix.count - 1))
+        }
+        return nil
+    }
+
+    private static func bucketOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
+        let target = request.target
+        if request.method == .options { return .preflight }
+        if bucketSettings.contains(where: target.has) { return .bucketSetting }
+        switch request.method {
+        case .get:
+            if target.has("location") { return .getBucketLocation }
+            if target.has("versions") { return .listObjectVersions }
+            if target.has("uploads") { return .listMultipartUploads }
+            if target.has("session") { return .createSession }
+            return target.queryText("list-type") == "2" ? .listObjectsV2 : .listObjects
+        case .head: return .headBucket
+        case .put: return .createBucket
+        case .delete: return .deleteBucket
+        case .post: return target.has("delete") ? .deleteObjects : .postObject
+        case .options, .other: throw S3Error(.methodNotAllowed)
+        }
+    }
+
+    private static func objectOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
+        let target = request.target
+        if request.method == .options { return .preflight }
+        if objectSettings.contains(where: target.has) { return .objectSetting }
+        let isPart = target.has("uploadId")
+        let copies = request.headers["x-amz-copy-source"] != nil
+        switch request.method {
+        case .get:
+            if isPart { return .listParts }
+            return target.has("attributes") ? .getObjectAttributes : .getObject
+        case .head: return .headObject
+        case .put:
+            if isPart || target.has("partNumber") { return copies ? .uploadPartCopy : .uploadPart }
+            if target.has("renameObject") { return .renameObject }
+            return copies ? .copyObject : .putObject
+        case .post:
+            if target.has("uploads") { return .createMultipartUpload }
+            if isPart { return .completeMultipartUpload }
+            if target.has("select") { return .selectObjectContent }
+            if target.has("restore") { return .restoreObject }
+            throw S3Error(.methodNotAllowed)
+        case .delete: return isPart ? .abortMultipartUpload : .deleteObject
+        case .options, .other: throw S3Error(.methodNotAllowed)
+        }
+    }
+}
