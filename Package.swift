@@ -36,15 +36,22 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "S3GWFCGI",
-            dependencies: ["Core", "CommandLineSupport", "CFastCGI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Core", "CommandLineSupport", "CFastCGI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "Worker",
-            dependencies: ["Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "S3GW",
-            dependencies: ["Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], exclude: ["Vectors"], swiftSettings: strict),

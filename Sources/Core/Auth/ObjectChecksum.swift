@@ -1,4 +1,6 @@
-/// The checksum algorithms of S3. Source: Amazon S3 User Guide, "Checking object integrity".
+/// The checksum algorithms of S3.
+///
+/// Source: Amazon S3 User Guide, "Checking object integrity".
 package enum ChecksumAlgorithm: String, Sendable, CaseIterable {
     case crc32 = "CRC32"
     case crc32c = "CRC32C"

@@ -1,4 +1,6 @@
-/// One store, as the operations and the worker use it. Safe to call from many threads at once.
+/// One store, as the operations and the worker use it.
+///
+/// Safe to call from many threads at once.
 ///
 /// Every call has a deadline. Two implementations: `S3Backend` over libcurl and `FileBackend` on a local directory.
 package protocol Backend: AnyObject, Sendable {
@@ -109,7 +111,9 @@ package enum BucketCreation: Sendable, Equatable {
     case taken
 }
 
-/// What went wrong at a backend, by what the caller may do about it. `cause` is for the log: no secret in it.
+/// What went wrong at a backend, by what the caller may do about it.
+///
+/// `cause` is for the log: no secret in it.
 package struct BackendError: Error, Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
         /// Refused, unreachable, timed out, 5xx, throttled: another backend or a later try may do.

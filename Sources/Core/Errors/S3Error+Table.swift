@@ -14,7 +14,8 @@ extension S3Error.Code {
         "InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records.")
     package static let signatureDoesNotMatch = row(
         "SignatureDoesNotMatch", 403,
-        "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    )
     package static let requestTimeTooSkewed = row(
         "RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.")
     package static let authorizationHeaderMalformed = row(
@@ -30,7 +31,8 @@ extension S3Error.Code {
     package static let invalidArgument = row("InvalidArgument", 400, "Invalid Argument")
     package static let invalidURI = row("InvalidURI", 400, "Couldn't parse the specified URI.")
     package static let malformedXML = row(
-        "MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
+        "MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema"
+    )
     package static let methodNotAllowed = row(
         "MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
     package static let notImplemented = row(
@@ -78,7 +80,8 @@ extension S3Error.Code {
     package static let noSuchVersion = row("NoSuchVersion", 404, "The specified version does not exist.")
     package static let noSuchUpload = row(
         "NoSuchUpload", 404,
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    )
     package static let invalidBucketName = row("InvalidBucketName", 400, "The specified bucket is not valid.")
     package static let bucketAlreadyExists = row(
         "BucketAlreadyExists", 409,

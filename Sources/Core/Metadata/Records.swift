@@ -62,7 +62,9 @@ package struct Bucket: Sendable, Hashable {
 
 package enum MappingState: String, Sendable { case creating, ready, removing, removed }
 
-/// The physical bucket of one logical bucket on one backend. Rows are never deleted: a name is never used again.
+/// The physical bucket of one logical bucket on one backend.
+///
+/// Rows are never deleted: a name is never used again.
 package struct BucketMapping: Sendable, Hashable {
     package var bucketID: Int64
     package var backendID: Int64
@@ -110,7 +112,9 @@ package enum JobKind: String, Sendable, CaseIterable {
 
 package enum JobState: String, Sendable { case ready, leased, dead }
 
-/// One piece of work for the worker. `fence` grows with every claim: a worker whose fence is old may not commit.
+/// One piece of work for the worker.
+///
+/// `fence` grows with every claim: a worker whose fence is old may not commit.
 package struct Job: Sendable, Hashable {
     package var id: Int64
     package var kind: JobKind

@@ -17,7 +17,8 @@ package struct PhysicalBucketNaming: Sendable {
     package init(hmac: @escaping @Sendable ([UInt8]) -> [UInt8]) { self.hmac = hmac }
 
     /// Returns the name for these fields; the same fields always give the same name.
-    package func name(tenant: String, regionScope: String, bucket: BucketName, backend: String, counter: Int) -> String {
+    package func name(tenant: String, regionScope: String, bucket: BucketName, backend: String, counter: Int) -> String
+    {
         var message: [UInt8] = []
         let fields = ["s3gw-bucket-\(Self.scheme)", tenant, regionScope, bucket.text, backend, String(counter)]
         for field in fields {

@@ -11,7 +11,8 @@ package struct VersionID: Hashable, Sendable, CustomStringConvertible {
     /// A fresh name for a version written at `time`.
     package init(at time: Timestamp) {
         var generator = SystemRandomNumberGenerator()
-        let high = UInt64(bitPattern: time.milliseconds) << 16 | UInt64(UInt16.random(in: .min ... .max, using: &generator))
+        let high =
+            UInt64(bitPattern: time.milliseconds) << 16 | UInt64(UInt16.random(in: .min ... .max, using: &generator))
         let low = generator.next() as UInt64
         bytes = Self.bigEndian(high) + Self.bigEndian(low)
     }

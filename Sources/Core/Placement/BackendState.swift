@@ -28,7 +28,9 @@ package struct PlacementCandidate: Hashable, Sendable {
     }
 }
 
-/// The right to send one object's bytes to one backend. Only the placement function makes one (SECURITY.md 12).
+/// The right to send one object's bytes to one backend.
+///
+/// Only the placement function makes one (SECURITY.md 12).
 package struct PlacementGrant: Hashable, Sendable {
     package let backendID: Int64
 

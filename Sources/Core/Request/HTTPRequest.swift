@@ -57,7 +57,9 @@ package enum HTTPMethod: Hashable, Sendable {
     }
 }
 
-/// The request body as it arrived, before any aws-chunked decoding. It is complete: nginx or the adapter spooled it.
+/// The request body as it arrived, before any aws-chunked decoding.
+///
+/// It is complete: nginx or the adapter spooled it.
 package enum RequestBody: Sendable {
     case empty
     case memory([UInt8])
@@ -79,7 +81,9 @@ package struct SiteSettings: Hashable, Sendable {
     package var region: String
     /// Domains below which a host label names a bucket (virtual-host style), lower case, without port.
     package var domains: [String]
-    /// Largest object accepted in one PUT, in bytes. AWS: 5 GiB ("Amazon S3 multipart upload limits").
+    /// Largest object accepted in one PUT, in bytes.
+    ///
+    /// AWS: 5 GiB ("Amazon S3 multipart upload limits").
     package var maximumPutSizeBytes: Int64
 
     package static let defaultMaximumPutSizeBytes: Int64 = 5 << 30

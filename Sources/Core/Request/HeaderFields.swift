@@ -29,8 +29,9 @@ package struct HeaderFields: Sendable {
 
     package init() { fields.reserveCapacity(16) }
 
-    /// Adds one field; `name` must be lower case. Throws `InvalidRequest` when there are too many or one is repeated
-    /// that must not be.
+    /// Adds one field; `name` must be lower case.
+    ///
+    /// Throws `InvalidRequest` when there are too many or one is repeated that must not be.
     package mutating func add(_ name: String, _ value: [UInt8]) throws(S3Error) {
         if let index = fields.firstIndex(where: { $0.name == name }) {
             guard !Self.single.contains(name) else {
@@ -53,22 +54,27 @@ package struct HeaderFields: Sendable {
         return nil
     }
 
-    /// Returns the value as text; nil when the field is missing. Bytes that are not UTF-8 become U+FFFD: use it for
-    /// values that are compared with ASCII words only.
+    /// Returns the value as text; nil when the field is missing.
+    ///
+    /// Bytes that are not UTF-8 become U+FFFD: use it for values that are compared with ASCII words only.
     package func text(_ name: String) -> String? { self[name].map { String(decoding: $0, as: UTF8.self) } }
 
     /// Gives fields back the names the client signed: a signed `x-amz-meta-a_b` names the field that CGI shows as
-    /// `x-amz-meta-a-b`. Throws `InvalidRequest` when two signed names fold to the same CGI name.
+    /// `x-amz-meta-a-b`.
+    ///
+    /// Throws `InvalidRequest` when two signed names fold to the same CGI name.
     package mutating func recoverNames(from signedNames: [String]) throws(S3Error) {
         for signed in signedNames where signed.utf8.contains(UInt8(ascii: "_")) {
-            let folded = String(decoding: signed.utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }, as: UTF8.self)
+            let folded = String(
+                decoding: signed.utf8.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }, as: UTF8.self)
             let twins = signedNames.filter { name in
                 name.utf8.elementsEqual(signed.utf8) { one, other in
                     one == other || (Self.isFoldable(one) && Self.isFoldable(other))
                 }
             }
             guard twins.count == 1 else {
-                throw S3Error(.invalidRequest, "Header names that differ only in - and _ cannot be told apart: \(folded).")
+                throw S3Error(
+                    .invalidRequest, "Header names that differ only in - and _ cannot be told apart: \(folded).")
             }
             if let index = fields.firstIndex(where: { $0.name == folded }) { fields[index].name = signed }
         }

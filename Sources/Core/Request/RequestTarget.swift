@@ -9,8 +9,9 @@ package struct QueryItem: Hashable, Sendable {
     }
 }
 
-/// The request target: `REQUEST_URI` parsed once into bytes. The one value that signature, routing, policy, database
-/// and backend all see (SECURITY.md 3).
+/// The request target: `REQUEST_URI` parsed once into bytes.
+///
+/// The one value that signature, routing, policy, database and backend all see (SECURITY.md 3).
 package struct RequestTarget: Sendable {
     /// The path as it stood on the wire, up to `?`.
     package let rawPath: [UInt8]
@@ -66,7 +67,9 @@ package struct RequestTarget: Sendable {
         return name.withUTF8Buffer { unsafe bytes.elementsEqual($0) }
     }
 
-    /// Decodes `%XX` once. In a query `+` is a space, as every S3 client and AWS read it.
+    /// Decodes `%XX` once.
+    ///
+    /// In a query `+` is a space, as every S3 client and AWS read it.
     private static func percentDecoded(_ raw: ArraySlice<UInt8>, plusIsSpace: Bool) throws(S3Error) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(raw.count)

@@ -50,7 +50,9 @@ package struct S3Route: Sendable {
     package let bucket: BucketName?
     package let key: ObjectKey?
 
-    /// Sub-resources that hold a setting of a bucket. Source: Amazon S3 API Reference, actions `GetBucket...`.
+    /// Sub-resources that hold a setting of a bucket.
+    ///
+    /// Source: Amazon S3 API Reference, actions `GetBucket...`.
     private static let bucketSettings: [StaticString] = [
         "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle",
         "logging", "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock",
@@ -92,7 +94,9 @@ package struct S3Route: Sendable {
         return (Array(rest[..<slash]), Array(rest[(slash + 1)...]))
     }
 
-    /// The labels before one of the site's domains. Source: Amazon S3 User Guide, "Virtual hosting of buckets".
+    /// The labels before one of the site's domains.
+    ///
+    /// Source: Amazon S3 User Guide, "Virtual hosting of buckets".
     private static func hostBucket(_ request: HTTPRequest) -> [UInt8]? {
         guard !request.site.domains.isEmpty, let host = request.headers["host"] else { return nil }
         let name = host.prefix { $0 != UInt8(ascii: ":") }.map { byte in

@@ -1,5 +1,7 @@
-/// The head of an answer. `Content-Length` is written from `contentLength`; every answer with a body has one, because
-/// nginx would end a broken body cleanly without it.
+/// The head of an answer.
+///
+/// `Content-Length` is written from `contentLength`; every answer with a body has one, because nginx would end a broken
+/// body cleanly without it.
 package struct ResponseHead: Sendable {
     package var status: Int
     package private(set) var headers: [(name: String, value: [UInt8])] = []
@@ -12,8 +14,10 @@ package struct ResponseHead: Sendable {
         headers.reserveCapacity(16)
     }
 
-    /// Adds a header. A value with a control byte (below 0x20 except tab, or 0x7F) is percent-encoded at that byte, so
-    /// that nothing stored can split a header (SECURITY.md 8).
+    /// Adds a header.
+    ///
+    /// A value with a control byte (below 0x20 except tab, or 0x7F) is percent-encoded at that byte, so that nothing
+    /// stored can split a header (SECURITY.md 8).
     package mutating func add(_ name: String, _ value: [UInt8]) {
         guard value.contains(where: Self.isControl) else {
             headers.append((name, value))

@@ -180,8 +180,10 @@ package struct XMLReader {
         }
     }
 
-    /// `#38` or `#x26`. Control characters are taken, although XML 1.0 refuses them: S3 keys may hold them, and SDKs
-    /// write them so in DeleteObjects.
+    /// `#38` or `#x26`.
+    ///
+    /// Control characters are taken, although XML 1.0 refuses them: S3 keys may hold them, and SDKs write them so in
+    /// DeleteObjects.
     private static func numericReference(_ word: ArraySlice<UInt8>) -> Unicode.Scalar? {
         guard word.first == UInt8(ascii: "#"), word.count >= 2 else { return nil }
         let isHex = word[word.startIndex + 1] == UInt8(ascii: "x")

@@ -9,7 +9,9 @@ import Testing
         #expect(Timestamp(httpDate: Array(text.utf8))?.seconds == 784_111_777)
     }
 
-    @Test(arguments: ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 EST", "Sun, 31 Feb 1994 08:49:37 GMT", "1 2 3 4 5 6 7"])
+    @Test(arguments: [
+        "", "yesterday", "Sun, 06 Nov 1994 08:49:37 EST", "Sun, 31 Feb 1994 08:49:37 GMT", "1 2 3 4 5 6 7",
+    ])
     func `anything else is no date`(text: String) {
         #expect(Timestamp(httpDate: Array(text.utf8)) == nil)
     }
