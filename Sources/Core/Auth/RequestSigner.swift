@@ -1,0 +1,52 @@
+/// Signs our own requests to S3 backends, with the same canonical form that we verify.
+package struct RequestSigner: Sendable {
+    private let accessKeyID: String
+    private let secret: [UInt8]
+    private let region: [UInt8]
+    private let service: [UInt8]
+
+    package init(accessKeyID: String, secret: [UInt8], region: String, service: String = "s3") {
+        self.accessKeyID = accessKeyID
+        self.secret = secret
+        self.region = Array(region.utf8)
+        self.service = Array(service.utf8)
+    }
+
+    /// Returns the value of the `Authorization` header.
+    ///
+    /// The request must be sent with `Host: host`, `x-amz-date: time.iso8601Basic` and
+    /// `x-amz-content-sha256: payloadHash`; these three are signed whether or not they stand in `headers`. All of
+    /// `headers` are signed. `path` is canonical already (percent-encoded once, `/` kept); `query` is decoded.
+    package func sign(
+        method: String, host: String, path: [UInt8], query: [(name: [UInt8], value: [UInt8])],
+        headers: [(name: String, value: [UInt8])], payloadHash: String, at time: Timestamp
+    ) -> String {
+        let date = time.iso8601Basic
+        var fields: [(name: [UInt8], value: [UInt8])] = [
+            (Array("host".utf8), Array(host.utf8)),
+            (Array("x-amz-content-sha256".utf8), Array(payloadHash.utf8)),
+            (Array("x-amz-date".utf8), Array(date.utf8)),
+        ]
+        for header in headers {
+            let name = header.name.utf8.map(ASCII.lower)
+            if !fields.contains(where: { $0.name == name }) { fields.append((name, header.value)) }
+        }
+        fields.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        let list = Array(fields.map(\.name).joined(separator: [UInt8(ascii: ";")]))
+
+        var pairs = query.map { (name: URIEncoding.encode($0.name, keepingSlash: false), value: $0.value) }
+        var canonical = CanonicalRequest(
+            method: method, path: path, query: CanonicalRequest.query(encodedNames: &pairs))
+        for field in fields { canonical.add(header: field.name, value: field.value) }
+        canonical.finish(signedHeaders: list, payloadHash: Array(payloadHash.utf8))
+
+        let scope = CredentialScope.bytes(date: date.utf8.prefix(8), region: region, service: service)
+        let key = SigningKey(secret: secret, date: date.utf8.prefix(8), region: region, service: service)
+        let signature = key.signature(of: StringToSign.request(canonical, date: Array(date.utf8), scope: scope))
+        let text: [(String, [UInt8])] = [
+            ("AWS4-HMAC-SHA256 Credential=\(accessKeyID)/", scope), (", SignedHeaders=", list),
+            (", Signature=", signature),
+        ]
+        return text.map { $0.0 + String(decoding: $0.1, as: UTF8.self) }.joined()
+    }
+}
