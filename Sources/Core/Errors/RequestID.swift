@@ -2,9 +2,17 @@
 package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
-    package init() {
+    /// Tells in `x-amz-id-2` which process of which pool answered.
+    private static let processTag = random()
+
+    package init() { description = Self.random() }
+
+    /// The value of `x-amz-id-2` and `HostId`.
+    package var hostID: String { description + Self.processTag }
+
+    private static func random() -> String {
         var generator = SystemRandomNumberGenerator()
         let hex = String(generator.next() as UInt64, radix: 16, uppercase: true)
-        description = String(repeating: "0", count: 16 - hex.utf8.count) + hex
+        return String(repeating: "0", count: 16 - hex.utf8.count) + hex
     }
 }

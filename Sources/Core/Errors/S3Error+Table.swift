@@ -82,6 +82,8 @@ extension S3Error.Code {
         "NoSuchUpload", 404,
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
     )
+    package static let invalidPartNumber = row(
+        "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
     package static let invalidBucketName = row("InvalidBucketName", 400, "The specified bucket is not valid.")
     package static let bucketAlreadyExists = row(
         "BucketAlreadyExists", 409,

@@ -19,6 +19,9 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     /// Whole seconds since 1970, rounded down.
     package var seconds: Int64 { milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000 }
 
+    /// The same moment as HTTP dates show it, and as S3 shows it in listings.
+    package var wholeSecond: Timestamp { Timestamp(milliseconds: seconds * 1000) }
+
     package struct Civil: Sendable {
         package var year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int
         /// 0 is Sunday.

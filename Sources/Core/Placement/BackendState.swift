@@ -26,6 +26,11 @@ package struct PlacementCandidate: Hashable, Sendable {
         self.state = state
         self.isHealthy = isHealthy
     }
+
+    /// The same backend after it failed in this very request.
+    package var unhealthy: PlacementCandidate {
+        PlacementCandidate(backendID: backendID, name: name, location: location, state: state, isHealthy: false)
+    }
 }
 
 /// The right to send one object's bytes to one backend.

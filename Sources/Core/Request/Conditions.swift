@@ -29,6 +29,9 @@ package struct Conditions: Sendable {
         }
     }
 
+    /// Tells whether a write has to look at what is there.
+    package var concernWrites: Bool { ifMatch != nil || ifNoneMatch != nil }
+
     /// Refuses what S3 does not offer on a write: `If-None-Match` with anything but `*`.
     package func checkWriteForm() throws(S3Error) {
         if let ifNoneMatch, !Self.isStar(ifNoneMatch) {
@@ -53,7 +56,7 @@ package struct Conditions: Sendable {
     private static func isStar(_ value: [UInt8]) -> Bool { value == [UInt8(ascii: "*")] }
 
     /// Compares a list of entity tags, quoted or (as S3 clients do) bare, with an ETag without quotes.
-    private static func matches(_ list: [UInt8], _ eTag: String) -> Bool {
+    package static func matches(_ list: [UInt8], _ eTag: String) -> Bool {
         if isStar(list) { return true }
         return list.split(separator: UInt8(ascii: ",")).contains { item in
             var tag = item.filter { $0 != 0x20 && $0 != 0x09 }[...]

@@ -18,6 +18,13 @@ package struct XMLWriter {
         append("<\(name) xmlns=\"\(Self.namespace)\">")
     }
 
+    /// Writes a document of one element in S3's namespace.
+    package mutating func rootElement(_ name: String, _ text: String) {
+        openRoot(name)
+        for byte in text.utf8 { escape(byte) }
+        close(name)
+    }
+
     package mutating func open(_ name: String) {
         bytes.append(0x3C)
         bytes.append(contentsOf: name.utf8)

@@ -1,0 +1,30 @@
+/// Headers that ask for something this gateway does not do yet. Each is refused by name: nothing is accepted and ignored.
+package enum UnsupportedHeaders {
+    private static let prefixes = [
+        "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-bucket-object-lock-",
+    ]
+    private static let names: Set<String> = [
+        "x-amz-tagging", "x-amz-website-redirect-location", "x-amz-write-offset-bytes", "x-amz-mfa",
+        "x-amz-bypass-governance-retention", "x-amz-rename-source", "x-amz-bucket-namespace",
+    ]
+    /// Headers with the one value that says what we do anyway.
+    private static let neutral: [(name: String, value: String)] = [
+        ("x-amz-acl", "private"), ("x-amz-object-ownership", "BucketOwnerEnforced"),
+        ("x-amz-bucket-object-lock-enabled", "false"),
+    ]
+
+    /// Throws `NotImplemented` naming the first such header.
+    package static func refuse(in headers: HeaderFields) throws(S3Error) {
+        for field in headers.fields where field.name.hasPrefix("x-amz-") {
+            if let known = neutral.first(where: { $0.name == field.name }) {
+                guard !field.value.elementsEqual(known.value.utf8) else { continue }
+                throw refusal(field.name)
+            }
+            if names.contains(field.name) || prefixes.contains(where: field.name.hasPrefix) {
+                throw refusal(field.name)
+            }
+        }
+    }
+
+    private static func refusal(_ name: String) -> S3Error { S3Error(.notImplemented).detail("Header", name) }
+}

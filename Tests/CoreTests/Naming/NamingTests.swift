@@ -1,0 +1,60 @@
+import Core
+import Testing
+
+@Suite struct NamingTests {
+    private func key(_ text: String) throws -> ObjectKey { try ObjectKey(validating: Array(text.utf8)) }
+
+    @Test func `a version's name is 26 characters and reads back`() {
+        for _ in 0..<1000 {
+            let version = VersionID(at: .now())
+            #expect(version.text.count == 26)
+            #expect(VersionID(text: version.text) == version)
+            #expect(VersionID(stored: version.bytes) == version)
+        }
+        #expect(VersionID(text: Array("8ZZZZZZZZZZZZZZZZZZZZZZZZZ".utf8)) == nil)
+        #expect(VersionID(text: Array("0123456789abcdefghijklmnop".utf8)) == nil)
+    }
+
+    @Test func `later versions sort after earlier ones by their text`() {
+        let early = VersionID(at: Timestamp(milliseconds: 1_000_000))
+        let late = VersionID(at: Timestamp(milliseconds: 1_000_001))
+        #expect(early.text.lexicographicallyPrecedes(late.text))
+    }
+
+    @Test(arguments: [
+        ("photos/cat.jpg", "photos/cat.jpg"), ("a b", "a=20b"), ("a//b", "a/=/b"), ("../x", "=2E=2E/x"), (".", "=2E"),
+        ("a=b", "a=3Db"), ("dir/", "dir/="), ("é", "=C3=A9"), ("a~b", "a=7Eb"), ("\u{1}", "=01"), ("...", "..."),
+    ])
+    func `a physical key is readable and safe`(logical: String, readable: String) throws {
+        let version = VersionID(at: .now())
+        #expect(PhysicalKey.make(try key(logical), version) == Array((readable + "~" + version.description).utf8))
+    }
+
+    @Test func `a physical key never exceeds 1,024 bytes and never repeats`() throws {
+        let version = VersionID(at: .now())
+        let long = (0..<4).map { String(repeating: "é", count: 511) + String($0) }
+        let physical = try long.map { PhysicalKey.make(try key($0), version) }
+        #expect(physical.allSatisfy { $0.count <= 1024 && $0.starts(with: Array("=long/".utf8)) })
+        #expect(Set(physical).count == long.count)
+    }
+
+    @Test func `physical bucket names are legal, deterministic and differ by every field`() throws {
+        let naming = PhysicalBucketNaming { Crypto.hmacSHA256(key: Array("k".utf8), message: $0) }
+        let bucket = try BucketName(validating: Array("photos".utf8))
+        let other = try BucketName(validating: Array("photo".utf8))
+        let backend = String(repeating: "b", count: PhysicalBucketNaming.maximumBackendNameLength)
+        let names = [
+            naming.name(tenant: "t", regionScope: "r", bucket: bucket, backend: backend, counter: 0),
+            naming.name(tenant: "u", regionScope: "r", bucket: bucket, backend: backend, counter: 0),
+            naming.name(tenant: "t", regionScope: "s", bucket: bucket, backend: backend, counter: 0),
+            naming.name(tenant: "t", regionScope: "r", bucket: other, backend: backend, counter: 0),
+            naming.name(tenant: "t", regionScope: "r", bucket: bucket, backend: "b", counter: 0),
+            naming.name(tenant: "t", regionScope: "r", bucket: bucket, backend: backend, counter: 1),
+            // Length prefixes keep moved boundaries apart.
+            naming.name(tenant: "tr", regionScope: "", bucket: bucket, backend: backend, counter: 0),
+        ]
+        #expect(Set(names).count == names.count)
+        for name in names { #expect(throws: Never.self) { try BucketName(validating: Array(name.utf8)) } }
+        #expect(names[0] == naming.name(tenant: "t", regionScope: "r", bucket: bucket, backend: backend, counter: 0))
+    }
+}
