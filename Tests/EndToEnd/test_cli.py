@@ -1,0 +1,143 @@
+"""The command line: what it makes, shows and refuses, for people and for programs."""
+
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def admin(gateway):
+    gateway.create_tenant("carol")
+    return gateway
+
+
+def test_a_tenant_has_a_canonical_id_of_64_hex_digits_and_can_be_shown_and_listed(admin):
+    made = admin.s3gw_json("tenant", "create", "dora", "--display-name", "Dora D.", "--email", "dora@example.org")
+    shown = admin.s3gw_json("tenant", "show", "dora")
+    assert re.fullmatch(r"[0-9a-f]{64}", shown["canonicalId"]) and shown["canonicalId"] == made["canonicalId"]
+    assert (shown["name"], shown["displayName"], shown["email"]) == ("dora", "Dora D.", "dora@example.org")
+    assert "dora" in [row["name"] for row in admin.s3gw_json("tenant", "list")]
+    assert "dora" in admin.s3gw("tenant", "list")
+    admin.s3gw("tenant", "delete", "dora")
+    assert "dora" not in [row["name"] for row in admin.s3gw_json("tenant", "list")]
+
+
+def test_a_tenant_that_exists_is_not_made_again_and_one_that_does_not_is_not_shown(admin):
+    assert admin.cli("tenant", "create", "carol").returncode == 1
+    assert admin.cli("tenant", "show", "nobody").returncode == 1
+
+
+def test_a_tenant_with_buckets_is_not_deleted(admin):
+    admin.create_tenant("owner")
+    admin.new_bucket("owner")
+    result = admin.cli("tenant", "delete", "owner")
+    assert result.returncode == 1 and "bucket" in result.stdout + result.stderr
+
+
+def test_a_key_is_shown_once_imported_listed_disabled_and_deleted(admin):
+    imported = admin.s3gw_json("key", "import", "carol", "--access-key-id", "CAROLSOWNKEY00000001", "--secret-file", "-", input="c" * 40)
+    assert imported["accessKeyId"] == "CAROLSOWNKEY00000001"
+    listed = admin.s3gw("key", "list", "carol", "--json")
+    assert "CAROLSOWNKEY00000001" in listed and "secret" not in listed.lower() and "c" * 40 not in listed
+    from support.sigv4 import Credentials
+
+    client = admin.raw(credentials=Credentials("CAROLSOWNKEY00000001", "c" * 40))
+    assert client.request("GET", "/").status == 200
+    admin.s3gw("key", "disable", "CAROLSOWNKEY00000001")
+    assert client.request("GET", "/").status == 403
+    admin.s3gw("key", "delete", "CAROLSOWNKEY00000001")
+    assert "CAROLSOWNKEY00000001" not in admin.s3gw("key", "list", "carol", "--json")
+
+
+def test_backends_are_shown_with_their_location_and_without_their_secret(radosgw_gateway):
+    rows = {row["name"]: row for row in radosgw_gateway.s3gw_json("backend", "list")}
+    assert {name: rows[name]["country"] for name in ("fi", "de", "fr")} == {"fi": "FI", "de": "DE", "fr": "FR"}
+    text = radosgw_gateway.s3gw("backend", "show", "fi", "--json")
+    assert json.loads(text)["state"] == "active"
+    assert "gatewaysecretkey" not in text
+    radosgw_gateway.s3gw("backend", "probe", "fi")
+
+
+def test_a_backend_that_does_not_answer_is_not_added(admin, tmp_path):
+    result = admin.cli("backend", "add", "broken", "--type", "file", "--path", tmp_path / "no-such-directory", "--country", "FI", "--region", "x-1")
+    assert result.returncode != 0 and "no-such-directory" in result.stdout + result.stderr
+    assert "broken" not in admin.s3gw("backend", "list")
+
+
+def test_a_backend_that_holds_replicas_is_not_removed(admin, raw, bucket):
+    raw.request("PUT", f"/{bucket}/k", b"x")
+    assert any(admin.cli("backend", "remove", name).returncode == 1 for name in ("fi", "de", "fr"))
+    assert {row["name"] for row in admin.s3gw_json("backend", "list")} >= {"fi", "de", "fr"}
+
+
+def test_bucket_explain_says_how_the_physical_name_came_about(admin, raw, bucket):
+    raw.request("PUT", f"/{bucket}/k", b"x")
+    text = admin.s3gw("bucket", "explain", bucket, "--tenant", "alice", "--json")
+    names = set(re.findall(r"s3gw-[a-z0-9-]+", text))
+    assert names and all(len(name) <= 63 for name in names)
+    assert bucket in [row["name"] for row in admin.s3gw_json("bucket", "list", "--tenant", "alice")]
+    assert admin.s3gw_json("bucket", "show", bucket, "--tenant", "alice")["name"] == bucket
+
+
+def test_the_physical_name_is_deterministic_and_different_for_each_tenant(admin):
+    for tenant in ("alice", "bob"):
+        admin.boto3(tenant).create_bucket(Bucket="same-name")
+    first, second, other = (
+        admin.s3gw("bucket", "explain", "same-name", "--tenant", tenant, "--json") for tenant in ("alice", "alice", "bob")
+    )
+    names = lambda text: set(re.findall(r"s3gw-[a-z0-9-]+", text))
+    assert names(first) == names(second) and names(first) and not names(first) & names(other)
+
+
+def test_object_show_names_each_replica_with_backend_country_and_state(admin, raw, bucket):
+    raw.request("PUT", f"/{bucket}/some/key", b"x")
+    shown = admin.s3gw_json("object", "show", bucket, "some/key", "--tenant", "alice")
+    (replica,) = [each for version in shown["versions"] for each in version["replicas"]]
+    assert replica["backend"] in ("fi", "de", "fr") and replica["state"] == "present" and len(replica["country"]) == 2
+    assert "present" in admin.s3gw("object", "show", bucket, "some/key", "--tenant", "alice")
+    assert admin.cli("object", "show", bucket, "no/such/key", "--tenant", "alice").returncode == 1
+
+
+def test_a_bucket_name_that_two_tenants_use_needs_the_tenant(admin):
+    for tenant in ("alice", "bob"):
+        admin.boto3(tenant).create_bucket(Bucket="ambiguous")
+    result = admin.cli("bucket", "show", "ambiguous")
+    assert result.returncode in (1, 2) and "--tenant" in result.stdout + result.stderr
+    assert admin.cli("bucket", "show", "ambiguous", environment={"S3GW_TENANT": "bob"}).returncode == 0
+
+
+def test_status_says_what_there_is(admin):
+    assert json.loads(admin.s3gw("status", "--json"))
+    assert "fi" in admin.s3gw("status")
+
+
+@pytest.mark.parametrize("words", [["no-such-noun"], ["tenant"], ["tenant", "create"], ["tenant", "create", "x", "--no-such-flag"], ["backend", "add", "x", "--type", "tape"]])
+def test_a_usage_error_is_exit_2_and_explains_itself(admin, words):
+    result = admin.cli(*words)
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    assert (result.stdout + result.stderr).strip()
+
+
+@pytest.mark.parametrize("words", [[], ["tenant"], ["key"], ["backend"], ["policy"], ["bucket"], ["object"], ["jobs"], ["backend", "add"], ["policy", "set"]])
+def test_help_is_exit_0_and_has_an_example(admin, words):
+    result = admin.cli(*words, "--help")
+    assert result.returncode == 0 and "s3gw" in result.stdout
+    if len(words) == 2:
+        assert "example" in result.stdout.lower()
+
+
+def test_init_twice_keeps_the_key_and_the_data(stacks):
+    stack = stacks.bare()
+    stack.create_tenant("alice")
+    key = (stack.directory / "master.key").read_bytes()
+    result = stack.cli("init")
+    assert result.returncode in (0, 1)
+    assert (stack.directory / "master.key").read_bytes() == key
+    assert [row["name"] for row in stack.s3gw_json("tenant", "list")] == ["alice"]
+
+
+def test_the_master_key_and_the_database_are_private(stacks):
+    stack = stacks.bare()
+    assert (stack.directory / "master.key").stat().st_mode & 0o077 == 0
+    assert stack.database_path.stat().st_mode & 0o007 == 0

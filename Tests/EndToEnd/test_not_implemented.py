@@ -1,0 +1,73 @@
+"""Every operation that this version does not have says 501 NotImplemented, and changes nothing."""
+
+import pytest
+
+BUCKET_SUBRESOURCES = (
+    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle", "logging", "metrics",
+    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment",
+    "tagging", "versioning", "website", "versions", "uploads",
+)
+OBJECT_SUBRESOURCES = ("acl", "attributes", "legal-hold", "retention", "tagging", "torrent", "uploads", "restore", "select&select-type=2")
+
+
+@pytest.fixture(scope="module")
+def with_object(gateway, raw):
+    bucket = gateway.new_bucket("alice")
+    raw.request("PUT", f"/{bucket}/k", b"untouched")
+    return bucket
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("name", BUCKET_SUBRESOURCES)
+def test_a_bucket_subresource(raw, with_object, name, method):
+    answer = raw.request(method, f"/{with_object}?{name}", b"<x/>" if method == "PUT" else b"")
+    assert answer.status in (501, 405), answer.body
+    assert answer.code == ("NotImplemented" if answer.status == 501 else "MethodNotAllowed")
+    assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+@pytest.mark.parametrize("name", OBJECT_SUBRESOURCES)
+def test_an_object_subresource(raw, with_object, name, method):
+    answer = raw.request(method, f"/{with_object}/k?{name}", b"<x/>" if method in ("PUT", "POST") else b"")
+    assert answer.status in (501, 405), answer.body
+    assert answer.code == ("NotImplemented" if answer.status == 501 else "MethodNotAllowed")
+    assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
+
+
+@pytest.mark.parametrize("method, query", [("PUT", "partNumber=1&uploadId=u"), ("POST", "uploadId=u"), ("GET", "uploadId=u"), ("DELETE", "uploadId=u")])
+def test_multipart_uploads(raw, with_object, method, query):
+    answer = raw.request(method, f"/{with_object}/k?{query}", b"<x/>" if method in ("PUT", "POST") else b"")
+    assert (answer.status, answer.code) == (501, "NotImplemented")
+    assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
+
+
+def test_copy_object(raw, with_object):
+    answer = raw.request("PUT", f"/{with_object}/copy", headers=[("x-amz-copy-source", f"/{with_object}/k")])
+    assert (answer.status, answer.code) == (501, "NotImplemented")
+    assert raw.request("HEAD", f"/{with_object}/copy").status == 404
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-amz-server-side-encryption", "AES256"), ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-tagging", "a=b"), ("x-amz-website-redirect-location", "/x"),
+        ("x-amz-acl", "public-read"), ("x-amz-grant-read", "id=1"), ("x-amz-write-offset-bytes", "1"),
+    ],
+)
+def test_a_header_that_asks_for_more_than_there_is(raw, with_object, header):
+    answer = raw.request("PUT", f"/{with_object}/asked", b"x", headers=[header])
+    assert (answer.status, answer.code) == (501, "NotImplemented"), "silently ignoring it would be a broken promise"
+    assert raw.request("HEAD", f"/{with_object}/asked").status == 404
+
+
+@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "PROPFIND"])
+def test_a_method_that_s3_does_not_have(raw, with_object, method):
+    answer = raw.request(method, f"/{with_object}/k")
+    assert answer.status in (403, 405, 501) and answer.code in ("MethodNotAllowed", "NotImplemented", "AccessDenied", "BadRequest"), answer.body
+
+
+def test_a_stranger_is_refused_before_anything_is_said_about_the_operation(raw, with_object):
+    answer = raw.request("GET", f"/{with_object}?versioning", sign=None)
+    assert (answer.status, answer.code) == (403, "AccessDenied")
