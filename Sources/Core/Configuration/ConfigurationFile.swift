@@ -68,29 +68,8 @@ struct ConfigurationFile {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
 
-    /// Returns the known key that `name` begins, else the one with the least edit distance to it.
     static func nearest(to name: String) -> String {
-        if name.utf8.count > 2, let longer = ConfigurationKey.all.first(where: { $0.name.hasPrefix(name) }) {
-            return longer.name
-        }
-        let scored = ConfigurationKey.all.map {
-            ($0.name, editDistance(Array($0.name.utf8), Array(name.utf8.prefix(64))))
-        }
-        return scored.min { $0.1 < $1.1 }?.0 ?? ""
-    }
-
-    private static func editDistance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-        var row = Array(0...other.count)
-        for (index, byte) in one.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in other.indices {
-                let change = diagonal + (other[column] == byte ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(change, row[column] + 1, row[column + 1] + 1)
-            }
-        }
-        return row[other.count]
+        NearestWord.nearest(to: name, among: ConfigurationKey.all.map(\.name)) ?? ""
     }
 
     private static func read(_ path: String) throws(ConfigurationError) -> [UInt8] {
