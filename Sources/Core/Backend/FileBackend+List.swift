@@ -53,7 +53,9 @@ struct FileWalk: ~Copyable {
         levels = [Level(prefix: [], path: [])]
     }
 
-    /// Returns the next object, nil at the end. What a concurrent delete takes away is passed over.
+    /// Returns the next object, nil at the end.
+    ///
+    /// What a concurrent delete takes away is passed over.
     mutating func next() throws(FileError) -> BackendListEntry? {
         while var level = levels.popLast() {
             guard let child = level.waiting.popLast() else {

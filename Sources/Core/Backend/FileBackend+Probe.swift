@@ -1,8 +1,10 @@
 /// Finding out whether the directory can be what it is asked to be.
 extension FileBackend {
-    /// Sets the directory up (`.s3gw-tmp`), removes leftovers of crashed writers, and stores, reads and removes one object
-    /// in a bucket of its own. Throws `.unavailable` when the directory is not there, `.refused` when its file system
-    /// folds case, because two keys would become one file.
+    /// Sets the directory up (`.s3gw-tmp`), removes leftovers of crashed writers, and stores, reads and removes one
+    /// object in a bucket of its own.
+    ///
+    /// Throws `.unavailable` when the directory is not there, `.refused` when its file system folds case, because two
+    /// keys would become one file.
     package func probe() throws(BackendError) -> BackendAbilities {
         try translating { () throws(FileError) in
             let root = try openBareRoot()

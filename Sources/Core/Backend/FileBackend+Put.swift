@@ -39,8 +39,9 @@ extension FileBackend {
         return PutReceipt(md5: md5)
     }
 
-    /// Writes exactly `description.sizeBytes` bytes; returns their MD5. Throws `.damaged` when the source has more or
-    /// fewer, or another MD5 than it was said to have.
+    /// Writes exactly `description.sizeBytes` bytes; returns their MD5.
+    ///
+    /// Throws `.damaged` when the source has more or fewer. An MD5 known beforehand is believed: its giver verified it.
     private func copy(
         _ source: PayloadReader, to file: borrowing FileDescriptor, description: ObjectDescription
     ) throws(BackendError) -> [UInt8] {
@@ -195,8 +196,9 @@ extension FileBackend {
         }
     }
 
-    /// Removes what interrupted calls left in a bucket: descriptions without data, and empty directories. Returns false
-    /// when there is an object, or a file that is not ours.
+    /// Removes what interrupted calls left in a bucket: descriptions without data, and empty directories.
+    ///
+    /// Returns false when there is an object, or a file that is not ours.
     private static func clear(_ bucket: borrowing FileDescriptor) throws(FileError) -> Bool {
         while true {
             var names: [FileName] = []

@@ -31,7 +31,9 @@ struct FileError: Error, Equatable {
     }
 }
 
-/// One open file or directory, closed exactly once. Nothing below it is ever reached through a symbolic link.
+/// One open file or directory, closed exactly once.
+///
+/// Nothing below it is ever reached through a symbolic link.
 struct FileDescriptor: ~Copyable {
     private let number: Int32
 
@@ -90,8 +92,9 @@ struct FileDescriptor: ~Copyable {
         }
     }
 
-    /// Returns when the content or the directory's entries are on the medium. A failure is final: the kernel may have
-    /// dropped the pages, a second call would lie.
+    /// Returns when the content or the directory's entries are on the medium.
+    ///
+    /// A failure is final: the kernel may have dropped the pages, a second call would lie.
     func synchronize() throws(FileError) {
         _ = try Self.retry("fsync") { fsync(number) }
     }
@@ -122,7 +125,9 @@ struct FileDescriptor: ~Copyable {
             isDirectory: status.st_mode & S_IFMT == S_IFDIR, modifiedSeconds: Int64(status.st_mtim.tv_sec))
     }
 
-    /// Takes the advisory lock of this open file, or throws `wouldBlock` at once. It ends with the descriptor.
+    /// Takes the advisory lock of this open file, or throws `wouldBlock` at once.
+    ///
+    /// It ends with the descriptor.
     func lock(exclusively: Bool) throws(FileError) {
         let operation = (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB
         _ = try Self.retry("flock") { flock(number, operation) }

@@ -34,7 +34,7 @@ struct ObjectSidecar: Equatable {
         var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
         guard lines.count >= 5, lines.removeLast().isEmpty, lines.removeLast().elementsEqual("end".utf8),
             lines[0].elementsEqual(Self.head.utf8),
-            let size = Self.value("size ", of: lines[1]), let sizeBytes = DecimalNumber.read(size),
+            let size = Self.value("size ", of: lines[1]), let sizeBytes = DecimalNumber.parse(Array(size)),
             let digest = Self.value("md5 ", of: lines[2]), let md5 = Hex.decode(digest), md5.count == Self.md5Length
         else { return nil }
         metadata = []
@@ -44,26 +44,12 @@ struct ObjectSidecar: Equatable {
                 HeaderField(
                     name: String(decoding: field[..<space], as: UTF8.self), value: Array(field[(space + 1)...])))
         }
-        self.sizeBytes = sizeBytes
+        self.sizeBytes = Int64(sizeBytes)
         self.md5 = md5
     }
 
     private static func value(_ word: String, of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         line.starts(with: word.utf8) ? line.dropFirst(word.utf8.count) : nil
-    }
-}
-
-/// Unsigned decimal numbers in what other programs wrote.
-enum DecimalNumber {
-    /// Nil for anything but 1...18 digits.
-    static func read(_ digits: some Collection<UInt8>) -> Int64? {
-        guard (1...18).contains(digits.count) else { return nil }
-        var value: Int64 = 0
-        for digit in digits {
-            guard (0x30...0x39).contains(digit) else { return nil }
-            value = value * 10 + Int64(digit - 0x30)
-        }
-        return value
     }
 }
 

@@ -1,7 +1,8 @@
 private import Glibc
 
-/// Files that are not whole yet, in the directory for uploads. Each is locked by its writer from the moment it exists,
-/// so that one without a lock is provably left over.
+/// Files that are not whole yet, in the directory for uploads.
+///
+/// Each is locked by its writer from the moment it exists, so that one without a lock is provably left over.
 enum TemporaryFile {
     private static let prefix = Array("put-".utf8)
     private static let randomBytes = 16
@@ -21,7 +22,9 @@ enum TemporaryFile {
         do throws(FileError) { try directory.removeFile(name) } catch { return }
     }
 
-    /// Removes what crashed writers left: our names only, old, and locked by nobody. Returns how many.
+    /// Removes what crashed writers left: our names only, old, and locked by nobody.
+    ///
+    /// Returns how many.
     static func removeLeftovers(in directory: borrowing FileDescriptor, now: Timestamp) throws(FileError) -> Int {
         var candidates: [FileName] = []
         try directory.forEachName { name, _ in
