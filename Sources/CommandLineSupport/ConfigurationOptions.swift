@@ -1,6 +1,5 @@
 package import ArgumentParser
 package import Core
-private import Foundation
 
 /// `--config` and one flag for each configuration key, for every command of ours.
 ///
@@ -16,13 +15,15 @@ package struct ConfigurationOptions: ParsableArguments, CustomReflectable {
     ///
     /// What is wrong is written to standard error, each problem on its line; the thrown exit code is 2.
     package func load() throws(ExitCode) -> Configuration {
-        do throws(ConfigurationError) {
-            return try Configuration.load(
-                file: file, environment: ProcessInfo.processInfo.environment, overrides: overrides)
-        } catch {
+        do throws(ConfigurationError) { return try reload() } catch {
             CommandLineProgram.complain(error.description)
             throw CommandLineProgram.usageError
         }
+    }
+
+    /// Reads the configuration again, for a process that is told to; nothing is written and nobody exits.
+    package func reload() throws(ConfigurationError) -> Configuration {
+        try Configuration.load(file: file, environment: ProcessEnvironment.variables(), overrides: overrides)
     }
 
     package var customMirror: Mirror {

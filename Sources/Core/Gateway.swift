@@ -8,10 +8,15 @@ package final class Gateway: Sendable {
     }
 
     private func refuse(_ error: S3Error, _ request: HTTPRequest, _ wire: inout some Wire & ~Copyable) {
+        refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
+    }
+
+    /// Answers a request that could not even be read, so that it has no `HTTPRequest`.
+    package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
         let document = ErrorDocument.render(
-            error, resource: request.target.rawPath, requestID: request.id.description, hostID: request.id.description)
+            error, resource: rawPath, requestID: id.description, hostID: id.description)
         var head = ResponseHead(status: error.code.status)
-        head.add("x-amz-request-id", request.id.description)
+        head.add("x-amz-request-id", id.description)
         head.add("Content-Type", "application/xml")
         for header in error.headers { head.add(header.name, header.value) }
         do throws(WireClosed) { try wire.send(head, body: document) } catch { return }
