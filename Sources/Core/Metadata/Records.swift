@@ -9,6 +9,17 @@ package struct Tenant: Sendable, Hashable {
     package var displayName: String
     package var email: String?
     package var createdAt: Timestamp
+
+    package init(
+        id: Int64, name: String, canonicalID: String, displayName: String, email: String? = nil, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.name = name
+        self.canonicalID = canonicalID
+        self.displayName = displayName
+        self.email = email
+        self.createdAt = createdAt
+    }
 }
 
 package struct AccessKey: Sendable, Hashable {
@@ -18,6 +29,16 @@ package struct AccessKey: Sendable, Hashable {
     package var sealedSecret: [UInt8]
     package var isActive: Bool
     package var createdAt: Timestamp
+
+    package init(
+        id: String, tenantID: Int64, sealedSecret: [UInt8], isActive: Bool, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.tenantID = tenantID
+        self.sealedSecret = sealedSecret
+        self.isActive = isActive
+        self.createdAt = createdAt
+    }
 }
 
 package enum BackendKind: String, Sendable { case s3, file }
@@ -44,6 +65,26 @@ package struct BackendRecord: Sendable, Hashable {
     /// What the probe found, as JSON text; `{}` before the first probe.
     package var abilities: String
     package var createdAt: Timestamp
+
+    package init(
+        id: Int64, name: String, kind: BackendKind, location: Location, state: BackendState, endpoint: String,
+        signingRegion: String, addressing: BucketAddressing, caFile: String? = nil, accessKeyID: String? = nil,
+        sealedSecret: [UInt8]? = nil, abilities: String, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+        self.location = location
+        self.state = state
+        self.endpoint = endpoint
+        self.signingRegion = signingRegion
+        self.addressing = addressing
+        self.caFile = caFile
+        self.accessKeyID = accessKeyID
+        self.sealedSecret = sealedSecret
+        self.abilities = abilities
+        self.createdAt = createdAt
+    }
 }
 
 package enum BucketVersioning: String, Sendable { case unversioned, enabled, suspended }
@@ -58,6 +99,19 @@ package struct Bucket: Sendable, Hashable {
     package var locations: [String]
     package var versioning: BucketVersioning
     package var createdAt: Timestamp
+
+    package init(
+        id: Int64, tenantID: Int64, name: BucketName, region: String, locations: [String],
+        versioning: BucketVersioning, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.tenantID = tenantID
+        self.name = name
+        self.region = region
+        self.locations = locations
+        self.versioning = versioning
+        self.createdAt = createdAt
+    }
 }
 
 package enum MappingState: String, Sendable { case creating, ready, removing, removed }
@@ -72,6 +126,17 @@ package struct BucketMapping: Sendable, Hashable {
     package var scheme: Int
     package var counter: Int
     package var state: MappingState
+
+    package init(
+        bucketID: Int64, backendID: Int64, physicalName: String, scheme: Int, counter: Int, state: MappingState
+    ) {
+        self.bucketID = bucketID
+        self.backendID = backendID
+        self.physicalName = physicalName
+        self.scheme = scheme
+        self.counter = counter
+        self.state = state
+    }
 }
 
 /// One immutable state of one logical key.
@@ -91,6 +156,24 @@ package struct ObjectVersion: Sendable, Hashable {
     /// `content-type`, `cache-control`, `content-disposition`, `content-encoding`, `content-language`, `expires` and all
     /// `x-amz-meta-*`, names in lower case, values as sent.
     package var headers: [HeaderField]
+
+    package init(
+        id: VersionID, sequence: Int64, bucketID: Int64, key: ObjectKey, isDeleteMarker: Bool, sizeBytes: Int64,
+        eTag: String, lastModified: Timestamp, storageClass: String, checksum: ObjectChecksum? = nil,
+        headers: [HeaderField]
+    ) {
+        self.id = id
+        self.sequence = sequence
+        self.bucketID = bucketID
+        self.key = key
+        self.isDeleteMarker = isDeleteMarker
+        self.sizeBytes = sizeBytes
+        self.eTag = eTag
+        self.lastModified = lastModified
+        self.storageClass = storageClass
+        self.checksum = checksum
+        self.headers = headers
+    }
 }
 
 package enum ReplicaState: String, Sendable { case pending, present, removing }
@@ -102,6 +185,16 @@ package struct Replica: Sendable, Hashable {
     package var physicalBucket: String
     package var physicalKey: [UInt8]
     package var state: ReplicaState
+
+    package init(
+        versionID: VersionID, backendID: Int64, physicalBucket: String, physicalKey: [UInt8], state: ReplicaState
+    ) {
+        self.versionID = versionID
+        self.backendID = backendID
+        self.physicalBucket = physicalBucket
+        self.physicalKey = physicalKey
+        self.state = state
+    }
 }
 
 package enum JobKind: String, Sendable, CaseIterable {
@@ -130,4 +223,24 @@ package struct Job: Sendable, Hashable {
     package var fence: Int64
     package var lastError: String?
     package var createdAt: Timestamp
+
+    package init(
+        id: Int64, kind: JobKind, bucketID: Int64, versionID: VersionID? = nil, backendID: Int64, state: JobState,
+        attempts: Int, notBefore: Timestamp, leaseOwner: String? = nil, leaseUntil: Timestamp? = nil, fence: Int64,
+        lastError: String? = nil, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.kind = kind
+        self.bucketID = bucketID
+        self.versionID = versionID
+        self.backendID = backendID
+        self.state = state
+        self.attempts = attempts
+        self.notBefore = notBefore
+        self.leaseOwner = leaseOwner
+        self.leaseUntil = leaseUntil
+        self.fence = fence
+        self.lastError = lastError
+        self.createdAt = createdAt
+    }
 }

@@ -1,0 +1,177 @@
+extension JobKind {
+    /// Lower runs first: a missing replica is a danger, a superfluous one only costs.
+    var urgency: Int64 {
+        switch self {
+        case .replicate: 0
+        case .removeReplica: 1
+        case .removeBucket: 2
+        }
+    }
+}
+
+/// The worker's queue. A job is there once for each (kind, version, backend); who holds its lease is told by the fence.
+extension SQLConnection {
+    /// Asks for a job.
+    ///
+    /// One that waits already is only made due earlier; a dead one lives again; one that is being done is done once
+    /// more afterwards.
+    package func insertJob(
+        kind: JobKind, bucketID: Int64, versionID: VersionID?, backendID: Int64, notBefore: Timestamp
+    ) throws(S3Error) {
+        guard let versionID else { return try insertBucketJob(kind, bucketID, backendID, notBefore) }
+        try run(
+            """
+            INSERT INTO jobs (kind, urgency, bucket_id, version_id, backend_id, state, not_before, due_at, created_at)
+            VALUES ($1, $2, $3, $4, $5, 'ready', $6, $6, $6)
+            ON CONFLICT (version_id, backend_id, kind) WHERE version_id IS NOT NULL DO UPDATE SET
+                is_asked_again = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END,
+                attempts = CASE jobs.state WHEN 'dead' THEN 0 ELSE jobs.attempts END,
+                not_before = CASE WHEN jobs.state = 'ready' AND jobs.not_before < excluded.not_before
+                    THEN jobs.not_before ELSE excluded.not_before END,
+                due_at = CASE WHEN jobs.state = 'leased' OR (jobs.state = 'ready' AND jobs.due_at < excluded.due_at)
+                    THEN jobs.due_at ELSE excluded.due_at END,
+                state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'ready' END
+            """, .text(kind.rawValue), .int(kind.urgency), .int(bucketID), .bytes(versionID.bytes), .int(backendID),
+            SQLValue(notBefore))
+    }
+
+    private func insertBucketJob(
+        _ kind: JobKind, _ bucketID: Int64, _ backendID: Int64, _ notBefore: Timestamp
+    ) throws(S3Error) {
+        try run(
+            """
+            INSERT INTO jobs (kind, urgency, bucket_id, backend_id, state, not_before, due_at, created_at)
+            VALUES ($1, $2, $3, $4, 'ready', $5, $5, $5)
+            ON CONFLICT (bucket_id, backend_id, kind) WHERE version_id IS NULL DO UPDATE SET
+                is_asked_again = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END,
+                attempts = CASE jobs.state WHEN 'dead' THEN 0 ELSE jobs.attempts END,
+                not_before = CASE WHEN jobs.state = 'ready' AND jobs.not_before < excluded.not_before
+                    THEN jobs.not_before ELSE excluded.not_before END,
+                due_at = CASE WHEN jobs.state = 'leased' OR (jobs.state = 'ready' AND jobs.due_at < excluded.due_at)
+                    THEN jobs.due_at ELSE excluded.due_at END,
+                state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'ready' END
+            """, .text(kind.rawValue), .int(kind.urgency), .int(bucketID), .int(backendID), SQLValue(notBefore))
+    }
+
+    /// Leases up to `limit` jobs that are due, or whose lease is over, the most urgent first.
+    ///
+    /// Never two at once about the same version and backend.
+    package func claimJobs(
+        owner: String, limit: Int, now: Timestamp, leaseUntil: Timestamp
+    ) throws(S3Error) -> [Job] {
+        var claimed: [Job] = []
+        for kind in JobKind.allCases.sorted(by: { $0.urgency < $1.urgency }) where claimed.count < limit {
+            let due = try all(
+                """
+                SELECT id FROM jobs WHERE state <> 'dead' AND urgency = $1 AND due_at <= $2
+                AND NOT EXISTS (
+                    SELECT 1 FROM jobs AS other WHERE other.version_id = jobs.version_id
+                    AND other.backend_id = jobs.backend_id AND other.state = 'leased' AND other.lease_until > $2
+                    AND other.id <> jobs.id)
+                ORDER BY due_at, id LIMIT $3
+                """, .int(kind.urgency), SQLValue(now), .int(Int64(limit - claimed.count))
+            ) { $0.int(0) }
+            for id in due {
+                let job = try first(
+                    """
+                    UPDATE jobs SET state = 'leased', lease_owner = $2, lease_until = $3, due_at = $3,
+                        fence = fence + 1, attempts = attempts + 1 WHERE id = $1
+                    RETURNING id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
+                        lease_until, fence, last_error, created_at
+                    """, .int(id), .text(owner), SQLValue(leaseUntil), row: job)
+                if let job { claimed.append(job) }
+            }
+        }
+        return claimed
+    }
+
+    /// Ends a job that is done; false when the lease was lost, and then nothing may be committed with it.
+    package func finishJob(id: Int64, fence: Int64) throws(S3Error) -> Bool {
+        let deleted = try run(
+            "DELETE FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased' AND is_asked_again = 0", .int(id),
+            .int(fence))
+        if deleted == 1 { return true }
+        // It was asked for again while it was done: the need may be newer than what was done.
+        return try run(
+            """
+            UPDATE jobs SET state = 'ready', is_asked_again = 0, attempts = 0, due_at = not_before, lease_owner = NULL,
+                lease_until = NULL, last_error = NULL WHERE id = $1 AND fence = $2 AND state = 'leased'
+            """, .int(id), .int(fence)) == 1
+    }
+
+    /// Gives a job back to be tried again; false when the lease was lost.
+    package func retryJob(id: Int64, fence: Int64, notBefore: Timestamp, error: String) throws(S3Error) -> Bool {
+        try run(
+            """
+            UPDATE jobs SET state = 'ready', is_asked_again = 0, not_before = $3, due_at = $3, lease_owner = NULL,
+                lease_until = NULL, last_error = $4 WHERE id = $1 AND fence = $2 AND state = 'leased'
+            """, .int(id), .int(fence), SQLValue(notBefore), .text(error)) == 1
+    }
+
+    /// Makes a job a dead letter; false when the lease was lost.
+    package func buryJob(id: Int64, fence: Int64, error: String) throws(S3Error) -> Bool {
+        try run(
+            """
+            UPDATE jobs SET state = 'dead', is_asked_again = 0, lease_owner = NULL, lease_until = NULL, last_error = $3
+            WHERE id = $1 AND fence = $2 AND state = 'leased'
+            """, .int(id), .int(fence), .text(error)) == 1
+    }
+
+    /// Keeps a lease for longer; false when it was lost.
+    package func extendLease(id: Int64, fence: Int64, until: Timestamp) throws(S3Error) -> Bool {
+        try run(
+            "UPDATE jobs SET lease_until = $3, due_at = $3 WHERE id = $1 AND fence = $2 AND state = 'leased'", .int(id),
+            .int(fence), SQLValue(until)) == 1
+    }
+
+    /// Tells whether nobody else has claimed the job since.
+    package func holdsLease(id: Int64, fence: Int64) throws(S3Error) -> Bool {
+        try has("SELECT 1 FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'", .int(id), .int(fence))
+    }
+
+    /// Returns the oldest jobs in `state`, or in any for nil.
+    package func jobs(state: JobState?, limit: Int) throws(S3Error) -> [Job] {
+        guard let state else {
+            return try all(
+                """
+                SELECT id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
+                    lease_until, fence, last_error, created_at FROM jobs ORDER BY id LIMIT $1
+                """, .int(Int64(limit)), row: job)
+        }
+        return try all(
+            """
+            SELECT id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner, lease_until,
+                fence, last_error, created_at FROM jobs WHERE state = $1 ORDER BY id LIMIT $2
+            """, .text(state.rawValue), .int(Int64(limit)), row: job)
+    }
+
+    /// Makes a dead letter ready at once; false when there is no such dead job.
+    package func reviveJob(id: Int64, at time: Timestamp = .now()) throws(S3Error) -> Bool {
+        try run(
+            "UPDATE jobs SET state = 'ready', attempts = 0, not_before = $2, due_at = $2 WHERE id = $1 AND state = 'dead'",
+            .int(id), SQLValue(time)) == 1
+    }
+
+    /// Forgets a job that nobody is doing; false when there is none or it is leased.
+    package func dropJob(id: Int64) throws(S3Error) -> Bool {
+        try run("DELETE FROM jobs WHERE id = $1 AND state <> 'leased'", .int(id)) == 1
+    }
+
+    /// Counts all jobs by kind and state; for people, as it reads the whole table.
+    package func jobCounts() throws(S3Error) -> [(kind: JobKind, state: JobState, count: Int, oldest: Timestamp?)] {
+        try all(
+            "SELECT kind, state, COUNT(*), MIN(created_at) FROM jobs GROUP BY kind, state ORDER BY kind, state"
+        ) { (row) throws(S3Error) in
+            (kind: try row.word(0), state: try row.word(1), count: Int(row.int(2)), oldest: row.optionalTime(3))
+        }
+    }
+
+    private func job(_ row: any SQLStatement) throws(S3Error) -> Job {
+        Job(
+            id: row.int(0), kind: try row.word(1), bucketID: row.int(2),
+            versionID: row.isNull(3) ? nil : try row.versionID(3), backendID: row.int(4), state: try row.word(5),
+            attempts: Int(row.int(6)), notBefore: row.time(7), leaseOwner: row.optionalText(8),
+            leaseUntil: row.optionalTime(9), fence: row.int(10), lastError: row.optionalText(11),
+            createdAt: row.time(12))
+    }
+}

@@ -1,0 +1,97 @@
+/// Where each version's bytes are. The primary key keeps one replica for a version and backend.
+extension SQLConnection {
+    /// Returns all replicas of a version, by backend.
+    package func replicas(of id: VersionID) throws(S3Error) -> [Replica] {
+        try all(
+            """
+            SELECT r.backend_id, r.physical_bucket, r.physical_key, r.state
+            FROM versions v JOIN replicas r ON r.version_sequence = v.sequence WHERE v.id = $1 ORDER BY r.backend_id
+            """, .bytes(id.bytes)
+        ) { (row) throws(S3Error) in
+            Replica(
+                versionID: id, backendID: row.int(0), physicalBucket: row.text(1), physicalKey: row.bytes(2),
+                state: try row.word(3))
+        }
+    }
+
+    /// Returns the current version and its present replicas, by backend: all that a GET needs, in one statement.
+    package func currentVersionWithReplicas(
+        bucketID: Int64, key: ObjectKey
+    ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica])? {
+        // hot: MetadataBenchmark
+        let statement = try statement(
+            """
+            SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
+                v.checksum_algorithm, v.checksum, v.headers, r.backend_id, r.physical_bucket, r.physical_key
+            FROM objects o JOIN versions v ON v.sequence = o.sequence
+            LEFT JOIN replicas r ON r.version_sequence = v.sequence AND r.state = 'present'
+            WHERE o.bucket_id = $1 AND o.key = $2 ORDER BY r.backend_id
+            """)
+        defer { statement.finish() }
+        try statement.start([.int(bucketID), .bytes(key.bytes)])
+        guard try statement.next() else { return nil }
+        let version = try objectVersion(statement, bucketID: bucketID, key: key)
+        var replicas: [Replica] = []
+        while !statement.isNull(10) {
+            replicas.append(
+                Replica(
+                    versionID: version.id, backendID: statement.int(10), physicalBucket: statement.text(11),
+                    physicalKey: statement.bytes(12), state: .present))
+            guard try statement.next() else { break }
+        }
+        return (version, replicas)
+    }
+
+    /// Moves a replica to `state`; false when there is none or the move is not allowed: a replica that is being removed
+    /// never becomes present, and one of a dead version is only removed.
+    @discardableResult
+    package func setReplica(
+        versionID: VersionID, backendID: Int64, state: ReplicaState
+    ) throws(S3Error) -> Bool {
+        guard let sequence = try sequence(of: versionID) else { return false }
+        switch state {
+        case .removing:
+            return try run(
+                "UPDATE replicas SET state = 'removing' WHERE version_sequence = $1 AND backend_id = $2",
+                .int(sequence),
+                .int(backendID)) == 1
+        case .present:
+            guard try isLive(versionID) else { return false }
+            return try run(
+                """
+                UPDATE replicas SET state = 'present'
+                WHERE version_sequence = $1 AND backend_id = $2 AND state IN ('pending', 'present')
+                """, .int(sequence), .int(backendID)) == 1
+        case .pending:
+            guard try isLive(versionID) else { return false }
+            return try run(
+                "UPDATE replicas SET state = 'pending' WHERE version_sequence = $1 AND backend_id = $2", .int(sequence),
+                .int(backendID)) == 1
+        }
+    }
+
+    /// Forgets a replica whose bytes are gone; with the last one of a dead version the version's row goes, too.
+    package func deleteReplica(versionID: VersionID, backendID: Int64) throws(S3Error) {
+        guard let sequence = try sequence(of: versionID) else { return }
+        try run(
+            "DELETE FROM replicas WHERE version_sequence = $1 AND backend_id = $2", .int(sequence), .int(backendID))
+        try run(
+            """
+            DELETE FROM versions WHERE sequence = $1 AND state = 'dead'
+            AND NOT EXISTS (SELECT 1 FROM replicas WHERE version_sequence = $1)
+            """, .int(sequence))
+    }
+
+    func insertReplica(_ replica: Replica, of sequence: Int64, state: ReplicaState) throws(S3Error) {
+        try run(
+            """
+            INSERT INTO replicas (version_sequence, backend_id, physical_bucket, physical_key, state)
+            VALUES ($1, $2, $3, $4, $5)
+            """, .int(sequence), .int(replica.backendID), .text(replica.physicalBucket), .bytes(replica.physicalKey),
+            .text(state.rawValue))
+    }
+
+    private func sequence(of id: VersionID) throws(S3Error) -> Int64? {
+        try first("SELECT sequence FROM versions WHERE id = $1", .bytes(id.bytes)) { $0.int(0) }
+    }
+}

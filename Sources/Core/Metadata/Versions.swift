@@ -1,0 +1,195 @@
+/// What a PUT brings into the database once its bytes are durable on `present`.
+package struct NewVersion: Sendable {
+    /// Its `sequence` is ignored; its `lastModified` is moved on when the key has a later one.
+    package var version: ObjectVersion
+    package var present: [Replica]
+    /// Each becomes a `replicate` job in the same transaction.
+    package var pending: [Replica]
+
+    package init(version: ObjectVersion, present: [Replica], pending: [Replica]) {
+        self.version = version
+        self.present = present
+        self.pending = pending
+    }
+}
+
+/// Versions and the pointer to the current one of each key. `objects` holds a row for each key whose current version
+/// is an object, with what a listing shows.
+extension SQLConnection {
+    /// Makes a version visible: one winner among all writers of the key.
+    ///
+    /// `unless` sees the current version and throws when a condition of the request fails. On an unversioned bucket the
+    /// previous version dies. Throws `NoSuchBucket` when the bucket is gone. Returns the version as stored.
+    package func commitPut(
+        _ new: NewVersion, unless: (_ current: ObjectVersion?) throws(S3Error) -> Void
+    ) throws(S3Error) -> ObjectVersion {
+        var version = new.version
+        let versioning = try versioning(bucketID: version.bucketID)
+        let current = try currentVersion(bucketID: version.bucketID, key: version.key)
+        try unless(current)
+        if let current, version.lastModified <= current.lastModified {
+            version.lastModified = Timestamp(milliseconds: current.lastModified.milliseconds + 1)
+        }
+        version.sequence = try insertVersion(version)
+        try point(to: version)
+        for replica in new.present { try insertReplica(replica, of: version.sequence, state: .present) }
+        for replica in new.pending {
+            try insertReplica(replica, of: version.sequence, state: .pending)
+            try insertJob(
+                kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
+                notBefore: version.lastModified)
+        }
+        if let current, versioning == .unversioned { try retire(current, at: version.lastModified) }
+        return version
+    }
+
+    /// Removes the key's current version from an unversioned bucket; its replicas become jobs.
+    ///
+    /// Returns the version that died, nil when there was none. `unless` and the errors are as for `commitPut`.
+    package func commitDelete(
+        bucketID: Int64, key: ObjectKey, at time: Timestamp = .now(),
+        unless: (_ current: ObjectVersion?) throws(S3Error) -> Void
+    ) throws(S3Error) -> ObjectVersion? {
+        guard try versioning(bucketID: bucketID) == .unversioned else { throw S3Error(.notImplemented) }
+        let current = try currentVersion(bucketID: bucketID, key: key)
+        try unless(current)
+        guard let current else { return nil }
+        try run("DELETE FROM objects WHERE bucket_id = $1 AND key = $2", .int(bucketID), .bytes(key.bytes))
+        try retire(current, at: time)
+        return current
+    }
+
+    /// Returns what a GET without a version id sees: nil when the key has no version or a delete marker is current.
+    package func currentVersion(bucketID: Int64, key: ObjectKey) throws(S3Error) -> ObjectVersion? {
+        // hot: MetadataBenchmark
+        try first(
+            """
+            SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
+                v.checksum_algorithm, v.checksum, v.headers
+            FROM objects o JOIN versions v ON v.sequence = o.sequence WHERE o.bucket_id = $1 AND o.key = $2
+            """, .int(bucketID), .bytes(key.bytes)
+        ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+    }
+
+    /// Returns the version, live or dead.
+    package func version(id: VersionID) throws(S3Error) -> ObjectVersion? {
+        try first(
+            """
+            SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
+                checksum, headers, bucket_id, key
+            FROM versions WHERE id = $1
+            """, .bytes(id.bytes)
+        ) { (row) throws(S3Error) in
+            try objectVersion(row, bucketID: row.int(10), key: ObjectKey(stored: row.bytes(11)))
+        }
+    }
+
+    /// Tells whether the version exists and clients can see it.
+    package func isLive(_ id: VersionID) throws(S3Error) -> Bool {
+        try has("SELECT 1 FROM versions WHERE id = $1 AND state = 'live'", .bytes(id.bytes))
+    }
+
+    /// Returns the key's newest versions, newest first, with those that are dead but not yet removed from backends.
+    package func versions(
+        bucketID: Int64, key: ObjectKey, limit: Int
+    ) throws(S3Error) -> [(version: ObjectVersion, isLatest: Bool, isLive: Bool)] {
+        let live = try all(
+            """
+            SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
+                checksum, headers
+            FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' ORDER BY sequence DESC LIMIT $3
+            """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
+        ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+        let dead = try all(
+            """
+            SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
+                checksum, headers
+            FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'dead' ORDER BY sequence DESC LIMIT $3
+            """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
+        ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+        let latest = live.first?.sequence
+        let all = live.map { ($0, $0.sequence == latest, true) } + dead.map { ($0, false, false) }
+        return Array(all.sorted { $0.0.sequence > $1.0.sequence }.prefix(limit))
+    }
+
+    /// Counts what is in a bucket; for people, as it reads all of it.
+    package func objectCounts(bucketID: Int64) throws(S3Error) -> (objects: Int64, bytes: Int64) {
+        try first(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM objects WHERE bucket_id = $1",
+            .int(bucketID)
+        ) { (objects: $0.int(0), bytes: $0.int(1)) } ?? (0, 0)
+    }
+
+    private func versioning(bucketID: Int64) throws(S3Error) -> BucketVersioning {
+        let versioning: BucketVersioning? = try first(
+            "SELECT versioning FROM buckets WHERE id = $1 AND is_removed = 0", .int(bucketID)
+        ) { (row) throws(S3Error) in try row.word(0) }
+        guard let versioning else { throw S3Error(.noSuchBucket) }
+        return versioning
+    }
+
+    private func insertVersion(_ version: ObjectVersion) throws(S3Error) -> Int64 {
+        let sequence = try first(
+            """
+            INSERT INTO versions (
+                id, bucket_id, key, state, is_delete_marker, size_bytes, etag, last_modified, storage_class,
+                checksum_algorithm, checksum, headers)
+            VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11) RETURNING sequence
+            """,
+            .bytes(version.id.bytes), .int(version.bucketID), .bytes(version.key.bytes),
+            SQLValue(version.isDeleteMarker), .int(version.sizeBytes), .text(version.eTag),
+            SQLValue(version.lastModified), .text(version.storageClass), SQLValue(version.checksum?.algorithm.rawValue),
+            SQLValue(version.checksum?.value), .bytes(HeaderList.encoded(version.headers))
+        ) { $0.int(0) }
+        guard let sequence else { throw S3Error(.internalError, cause: "an inserted version has no sequence") }
+        return sequence
+    }
+
+    private func point(to version: ObjectVersion) throws(S3Error) {
+        try run(
+            """
+            INSERT INTO objects (
+                bucket_id, key, sequence, size_bytes, etag, last_modified, storage_class, checksum_algorithm)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT (bucket_id, key) DO UPDATE SET
+                sequence = excluded.sequence, size_bytes = excluded.size_bytes, etag = excluded.etag,
+                last_modified = excluded.last_modified, storage_class = excluded.storage_class,
+                checksum_algorithm = excluded.checksum_algorithm
+            """,
+            .int(version.bucketID), .bytes(version.key.bytes), .int(version.sequence), .int(version.sizeBytes),
+            .text(version.eTag), SQLValue(version.lastModified), .text(version.storageClass),
+            SQLValue(version.checksum?.algorithm.rawValue))
+    }
+
+    /// Ends a version's life: its replicas become `removing`, each with a job; without any, its row goes at once.
+    private func retire(_ version: ObjectVersion, at time: Timestamp) throws(S3Error) {
+        try run("UPDATE versions SET state = 'dead' WHERE sequence = $1", .int(version.sequence))
+        let replicas = try run(
+            "UPDATE replicas SET state = 'removing' WHERE version_sequence = $1", .int(version.sequence))
+        guard replicas > 0 else {
+            try run("DELETE FROM versions WHERE sequence = $1", .int(version.sequence))
+            return
+        }
+        // A leased one is left to its worker, who will find the version dead.
+        try run(
+            "DELETE FROM jobs WHERE version_id = $1 AND kind = 'replicate' AND state <> 'leased'",
+            .bytes(version.id.bytes))
+        for replica in try self.replicas(of: version.id) {
+            try insertJob(
+                kind: .removeReplica, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
+                notBefore: time)
+        }
+    }
+
+    /// Reads columns 0...9 in the order that every statement about versions has.
+    func objectVersion(
+        _ row: any SQLStatement, bucketID: Int64, key: ObjectKey
+    ) throws(S3Error) -> ObjectVersion {
+        var checksum: ObjectChecksum?
+        if !row.isNull(7) { checksum = ObjectChecksum(algorithm: try row.word(7), value: row.bytes(8)) }
+        return ObjectVersion(
+            id: try row.versionID(1), sequence: row.int(0), bucketID: bucketID, key: key, isDeleteMarker: row.flag(2),
+            sizeBytes: row.int(3), eTag: row.text(4), lastModified: row.time(5), storageClass: row.text(6),
+            checksum: checksum, headers: try HeaderList.decoded(row.bytes(9)))
+    }
+}
