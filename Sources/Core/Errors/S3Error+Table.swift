@@ -69,6 +69,11 @@ extension S3Error.Code {
     package static let contentSHA256Mismatch = row(
         "XAmzContentSHA256Mismatch", 400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.")
+    package static let malformedTrailer = row(
+        "MalformedTrailerError", 400,
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+    package static let invalidChunkSize = row(
+        "InvalidChunkSizeError", 403, "Only the last chunk is allowed to have a size less than 8192 bytes")
     package static let requestTimeout = row(
         "RequestTimeout", 400,
         "Your socket connection to the server was not read from or written to within the timeout period.")

@@ -1,0 +1,60 @@
+private import Glibc
+
+/// The bytes of a request body by offset.
+///
+/// Belongs to one thread; many may read one file at once.
+final class PayloadSource {
+    private let body: RequestBody
+    private let descriptor: Int32
+
+    /// Throws `IncompleteBody` when the spool file is not as long as it was said to be, `InternalError` when it cannot be
+    /// opened.
+    init(_ body: RequestBody) throws(S3Error) {
+        self.body = body
+        guard case .file(let path, let sizeBytes) = body else {
+            descriptor = -1
+            return
+        }
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            throw S3Error(.internalError, cause: "cannot open the spool file: \(SystemError.text(errno))")
+        }
+        var status = stat()
+        let answer = unsafe fstat(file, &status)
+        let failure = errno
+        guard answer == 0, Int64(status.st_size) == sizeBytes else {
+            close(file)
+            guard answer == 0 else {
+                throw S3Error(.internalError, cause: "cannot examine the spool file: \(SystemError.text(failure))")
+            }
+            throw S3Error(.incompleteBody, cause: "the spool file has \(status.st_size) bytes, not \(sizeBytes)")
+        }
+        descriptor = file
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Reads up to `buffer.count` bytes at `offset`; 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(S3Error) -> Int {
+        switch body {
+        case .empty:
+            return 0
+        case .memory(let bytes):
+            let count = min(buffer.count, bytes.count - Int(offset))
+            guard count > 0 else { return 0 }
+            unsafe bytes.withUnsafeBytes { all in
+                unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[Int(offset)..<Int(offset) + count]))
+            }
+            return count
+        case .file:
+            while true {
+                let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+                if count < 0 && errno == EINTR { continue }
+                guard count >= 0 else {
+                    throw S3Error(.internalError, cause: "cannot read the spool file: \(SystemError.text(errno))")
+                }
+                return count
+            }
+        }
+    }
+}
