@@ -1,7 +1,9 @@
 extension PayloadReader {
     private static let pieceBytes = 64 * 1024
 
-    /// Reads to the end. Throws `MaxMessageLengthExceeded` when there is more than `limitBytes`.
+    /// Reads to the end.
+    ///
+    /// Throws `MaxMessageLengthExceeded` when there is more than `limitBytes`.
     package func readAll(limitBytes: Int) throws(S3Error) -> [UInt8] {
         var all: [UInt8] = []
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 16)
