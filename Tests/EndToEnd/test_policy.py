@@ -62,7 +62,7 @@ def test_acknowledge_one_answers_with_one_and_the_worker_makes_the_rest(stack, p
     "policy",
     [
         {"residency": {"allow": ["country:US"]}},
-        {"residency": {"allow": ["country:FI"], "deny": ["country:FI"]}},
+        {"residency": {"allow": ["country:FI"], "deny": ["jurisdiction:EU"]}},
         {"residency": {"require": ["iso27001"]}},
         {"residency": {"deny": ["jurisdiction:EU"]}},
         {"residency": {"allow": ["country:FI"]}, "replicas": {"count": 2}},

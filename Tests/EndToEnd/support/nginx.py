@@ -19,7 +19,6 @@ pid {directory}/nginx.pid;
 error_log {directory}/nginx-error.log info;
 events {{ worker_connections 1024; }}
 http {{
-    access_log {directory}/nginx-access.log;
     client_body_temp_path {spool};
     fastcgi_temp_path {directory}/nginx-fastcgi;
     proxy_temp_path {directory}/nginx-proxy;
@@ -33,6 +32,7 @@ http {{
         server_name s3.localhost *.s3.localhost localhost 127.0.0.1;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
+        access_log {directory}/nginx-access.log s3gw;
         set $s3gw_pool unix:{socket};
         set $s3gw_domain s3.localhost;
         {server_extra}
