@@ -1,4 +1,4 @@
-"""Fixtures: one gateway over local directories and one over three radosgw regions for the whole run, fresh ones on request."""
+"""Fixtures: one gateway over directories and one over three radosgw regions for the whole run, others on request."""
 
 import contextlib
 import pathlib

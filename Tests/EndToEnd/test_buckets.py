@@ -55,7 +55,19 @@ def test_a_stranger_cannot_tell_another_tenants_bucket_from_one_that_does_not_ex
 
 @pytest.mark.parametrize(
     "name",
-    ["ab", "a" * 64, "Upper", "under_score", "-begins", "ends-", "a..b", "192.168.5.4", "xn--prefix", "name-s3alias", "a b"],
+    [
+        "ab",
+        "a" * 64,
+        "Upper",
+        "under_score",
+        "-begins",
+        "ends-",
+        "a..b",
+        "192.168.5.4",
+        "xn--prefix",
+        "name-s3alias",
+        "a b",
+    ],
 )
 def test_a_name_that_s3_does_not_allow_is_refused(raw, name):
     answer = raw.request("PUT", "/" + name.replace(" ", "%20"))
@@ -110,7 +122,12 @@ def test_an_unknown_location_is_refused_and_makes_no_bucket(s3):
 
 
 def test_a_create_bucket_body_that_is_no_xml_is_refused(raw):
-    for body in (b"<CreateBucketConfiguration>", b"not xml", b"<!DOCTYPE x [<!ENTITY e 'x'>]><CreateBucketConfiguration/>", b"<Other/>"):
+    for body in (
+        b"<CreateBucketConfiguration>",
+        b"not xml",
+        b"<!DOCTYPE x [<!ENTITY e 'x'>]><CreateBucketConfiguration/>",
+        b"<Other/>",
+    ):
         answer = raw.request("PUT", f"/{new_name()}", body)
         assert (answer.status, answer.code) == (400, "MalformedXML")
 

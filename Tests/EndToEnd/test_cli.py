@@ -36,7 +36,9 @@ def test_a_tenant_with_buckets_is_not_deleted(admin):
 
 
 def test_a_key_is_shown_once_imported_listed_disabled_and_deleted(admin):
-    imported = admin.s3gw_json("key", "import", "carol", "--access-key-id", "CAROLSOWNKEY00000001", "--secret-file", "-", input="c" * 40)
+    imported = admin.s3gw_json(
+        "key", "import", "carol", "--access-key-id", "CAROLSOWNKEY00000001", "--secret-file", "-", input="c" * 40
+    )
     assert imported["accessKeyId"] == "CAROLSOWNKEY00000001"
     listed = admin.s3gw("key", "list", "carol", "--json")
     assert "CAROLSOWNKEY00000001" in listed and "secret" not in listed.lower() and "c" * 40 not in listed
@@ -60,7 +62,19 @@ def test_backends_are_shown_with_their_location_and_without_their_secret(radosgw
 
 
 def test_a_backend_that_does_not_answer_is_not_added(admin, tmp_path):
-    result = admin.cli("backend", "add", "broken", "--type", "file", "--path", tmp_path / "no-such-directory", "--country", "FI", "--region", "x-1")
+    result = admin.cli(
+        "backend",
+        "add",
+        "broken",
+        "--type",
+        "file",
+        "--path",
+        tmp_path / "no-such-directory",
+        "--country",
+        "FI",
+        "--region",
+        "x-1",
+    )
     assert result.returncode != 0 and "no-such-directory" in result.stdout + result.stderr
     assert "broken" not in admin.s3gw("backend", "list")
 
@@ -84,10 +98,11 @@ def test_the_physical_name_is_deterministic_and_different_for_each_tenant(admin)
     for tenant in ("alice", "bob"):
         admin.boto3(tenant).create_bucket(Bucket="same-name")
     first, second, other = (
-        admin.s3gw("bucket", "explain", "same-name", "--tenant", tenant, "--json") for tenant in ("alice", "alice", "bob")
+        admin.s3gw("bucket", "explain", "same-name", "--tenant", tenant, "--json")
+        for tenant in ("alice", "alice", "bob")
     )
-    names = lambda text: set(re.findall(r"s3gw-[a-z0-9-]+", text))
-    assert names(first) == names(second) and names(first) and not names(first) & names(other)
+    first, second, other = (set(re.findall(r"s3gw-[a-z0-9-]+", text)) for text in (first, second, other))
+    assert first == second and first and not first & other
 
 
 def test_object_show_names_each_replica_with_backend_country_and_state(admin, raw, bucket):
@@ -112,14 +127,37 @@ def test_status_says_what_there_is(admin):
     assert "fi" in admin.s3gw("status")
 
 
-@pytest.mark.parametrize("words", [["no-such-noun"], ["tenant"], ["tenant", "create"], ["tenant", "create", "x", "--no-such-flag"], ["backend", "add", "x", "--type", "tape"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["no-such-noun"],
+        ["tenant"],
+        ["tenant", "create"],
+        ["tenant", "create", "x", "--no-such-flag"],
+        ["backend", "add", "x", "--type", "tape"],
+    ],
+)
 def test_a_usage_error_is_exit_2_and_explains_itself(admin, words):
     result = admin.cli(*words)
     assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
     assert (result.stdout + result.stderr).strip()
 
 
-@pytest.mark.parametrize("words", [[], ["tenant"], ["key"], ["backend"], ["policy"], ["bucket"], ["object"], ["jobs"], ["backend", "add"], ["policy", "set"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["tenant"],
+        ["key"],
+        ["backend"],
+        ["policy"],
+        ["bucket"],
+        ["object"],
+        ["jobs"],
+        ["backend", "add"],
+        ["policy", "set"],
+    ],
+)
 def test_help_is_exit_0_and_has_an_example(admin, words):
     result = admin.cli(*words, "--help")
     assert result.returncode == 0 and "s3gw" in result.stdout

@@ -1,4 +1,4 @@
-"""The S3 clients people use, at their defaults, over TLS, against local directories and against three radosgw regions."""
+"""The S3 clients people use, at their defaults, over TLS, against directories and against three radosgw regions."""
 
 import hashlib
 import io
@@ -9,7 +9,14 @@ import pytest
 from support.clients import aws, curl, rclone, s3cmd, s5cmd, tree
 
 SIZES = (0, 1, 4096, 65537, 5_000_001)
-AWKWARD_NAMES = ("plain.txt", "with space.txt", "plus+and&ampersand.txt", "ä-ö-ü.txt", "deep/er/and/deeper.txt", "tilde~(1).txt")
+AWKWARD_NAMES = (
+    "plain.txt",
+    "with space.txt",
+    "plus+and&ampersand.txt",
+    "ä-ö-ü.txt",
+    "deep/er/and/deeper.txt",
+    "tilde~(1).txt",
+)
 
 
 @pytest.fixture
@@ -85,7 +92,19 @@ def test_aws_cli_s3api_round_trip_with_a_checksum(world, fresh, payload, tmp_pat
     source = tmp_path / "source"
     source.write_bytes(payload(70_000))
     put = json.loads(
-        aws(world, "s3api", "put-object", "--bucket", fresh, "--key", "k", "--body", source, "--checksum-algorithm", "SHA256")
+        aws(
+            world,
+            "s3api",
+            "put-object",
+            "--bucket",
+            fresh,
+            "--key",
+            "k",
+            "--body",
+            source,
+            "--checksum-algorithm",
+            "SHA256",
+        )
     )
     head = json.loads(aws(world, "s3api", "head-object", "--bucket", fresh, "--key", "k", "--checksum-mode", "ENABLED"))
     assert head["ChecksumSHA256"] == put["ChecksumSHA256"]
@@ -131,7 +150,12 @@ def test_curl_signs_for_itself(world, fresh, payload, tmp_path):
     digest = hashlib.sha256(body).hexdigest()
     curl(world, "--upload-file", tmp_path / "body", "--header", f"x-amz-content-sha256: {digest}", url)
     assert curl(world, "--header", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}", url) == body
-    listing = curl(world, "--header", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}", f"{world.https_url}/{fresh}?list-type=2")
+    listing = curl(
+        world,
+        "--header",
+        f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}",
+        f"{world.https_url}/{fresh}?list-type=2",
+    )
     assert b"<Key>by-curl</Key>" in listing
     curl(world, "--request", "DELETE", "--header", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}", url)
     assert world.boto3().list_objects_v2(Bucket=fresh)["KeyCount"] == 0

@@ -11,8 +11,12 @@ PROGRAMS = (["s3gw-fcgi"], ["s3gw-worker", "once"], ["s3gw", "status"])
 
 def run(stack, words, *extra, environment=None):
     return subprocess.run(
-        [paths.BINARIES / words[0], *words[1:], *map(str, extra)], capture_output=True, text=True, timeout=20,
-        env=stack.environment | (environment or {}), cwd=stack.directory,
+        [paths.BINARIES / words[0], *words[1:], *map(str, extra)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=stack.environment | (environment or {}),
+        cwd=stack.directory,
     )
 
 
@@ -22,7 +26,10 @@ def stack(stacks):
 
 
 @pytest.mark.parametrize("words", PROGRAMS, ids=lambda words: words[0])
-@pytest.mark.parametrize("wrong, nearest", [("treads", "threads"), ("spool_directory", "spool-directory"), ("data-base", "database"), ("Region", "region")])
+@pytest.mark.parametrize(
+    "wrong, nearest",
+    [("treads", "threads"), ("spool_directory", "spool-directory"), ("data-base", "database"), ("Region", "region")],
+)
 def test_an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one(stack, words, wrong, nearest):
     stack.configuration.write_text(stack.configuration.read_text() + f"\n# a comment\n{wrong} = 1\n")
     line = stack.configuration.read_text().splitlines().index(f"{wrong} = 1") + 1
@@ -32,7 +39,19 @@ def test_an_unknown_key_is_refused_with_file_line_and_the_nearest_known_one(stac
     assert f"{stack.configuration}:{line}" in text and wrong in text and nearest in text.replace(wrong, "", 1), text
 
 
-@pytest.mark.parametrize("line", ["threads = many", "threads = 0", "threads = -1", "threads = 99999999999999999999", "log-level = shouting", "threads", "= 4", "region = UPPER CASE"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "threads = many",
+        "threads = 0",
+        "threads = -1",
+        "threads = 99999999999999999999",
+        "log-level = shouting",
+        "threads",
+        "= 4",
+        "region = UPPER CASE",
+    ],
+)
 def test_a_value_that_cannot_be_meant_is_refused_with_file_and_line(stack, line):
     key = line.partition("=")[0].strip()
     kept = [each for each in stack.configuration.read_text().splitlines() if not key or not each.startswith(f"{key} ")]
@@ -57,7 +76,9 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(stack):
     other = stack.directory / "other.db"
     result = run(stack, ["s3gw", "tenant", "list"], environment={"S3GW_DATABASE": str(other)})
     assert result.returncode != 0 and str(other) in result.stderr + result.stdout
-    result = run(stack, ["s3gw", "tenant", "list"], "--database", stack.database_path, environment={"S3GW_DATABASE": str(other)})
+    result = run(
+        stack, ["s3gw", "tenant", "list"], "--database", stack.database_path, environment={"S3GW_DATABASE": str(other)}
+    )
     assert result.returncode == 0, result.stderr
 
 

@@ -1,4 +1,4 @@
-"""`make demo`: up in seconds, its env file is all a client needs, running it twice changes nothing, stopping leaves nothing."""
+"""`make demo`: up in seconds, its env file is all a client needs, twice changes nothing, stopping leaves nothing."""
 
 import json
 import os
@@ -16,7 +16,9 @@ WARM_SECONDS = 5
 
 def groups(directory):
     """Returns the process groups of the demo's three daemons, which are their process ids."""
-    return {int(file.read_text()) for file in (directory / "run").glob("*.pid") if file.stem in ("pool", "worker", "nginx")}
+    return {
+        int(file.read_text()) for file in (directory / "run").glob("*.pid") if file.stem in ("pool", "worker", "nginx")
+    }
 
 
 def members(of_groups):
@@ -31,13 +33,20 @@ def demo(stacks):
     directory = stacks.directory("demo") / "demo"
     https, http = free_ports(2)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("S3GW_", "AWS_"))} | {
-        "S3GW_DEMO_DIR": str(directory), "S3GW_DEMO_HTTPS_PORT": str(https), "S3GW_DEMO_HTTP_PORT": str(http),
+        "S3GW_DEMO_DIR": str(directory),
+        "S3GW_DEMO_HTTPS_PORT": str(https),
+        "S3GW_DEMO_HTTP_PORT": str(http),
         "PATH": f"{os.environ['PATH']}:{CLIENTS}",
     }
 
     def run(target, **extra):
         return subprocess.run(
-            ["make", "--silent", target], cwd=paths.REPOSITORY, env=environment | extra, capture_output=True, text=True, timeout=60
+            ["make", "--silent", target],
+            cwd=paths.REPOSITORY,
+            env=environment | extra,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     run.directory, run.https, run.http = directory, https, http
@@ -48,7 +57,12 @@ def demo(stacks):
 
 def shell(demo, script):
     result = subprocess.run(
-        ["bash", "-euc", f". {demo.directory}/env\n{script}"], cwd=demo.directory, env=demo.environment, capture_output=True, text=True, timeout=60
+        ["bash", "-euc", f". {demo.directory}/env\n{script}"],
+        cwd=demo.directory,
+        env=demo.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -64,7 +78,8 @@ def test_the_demo_does_what_it_says(demo):
     assert f"https://127.0.0.1:{demo.https}" in up.stdout and "make demo-stop" in up.stdout
 
     # What the issue promises about .demo/env.
-    names = "AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION AWS_CA_BUNDLE S3GW_HTTP_URL S3GW_SECOND_ACCESS_KEY_ID S3GW_SECOND_SECRET_ACCESS_KEY S3GW_TENANT".split()
+    names = [f"AWS_{name}" for name in "ENDPOINT_URL ACCESS_KEY_ID SECRET_ACCESS_KEY DEFAULT_REGION CA_BUNDLE".split()]
+    names += [f"S3GW_{name}" for name in "HTTP_URL SECOND_ACCESS_KEY_ID SECOND_SECRET_ACCESS_KEY TENANT".split()]
     values = shell(demo, "\n".join(f'echo "${{{name}:?}}"' for name in names)).splitlines()
     assert len(values) == len(names) and values[0] == f"https://127.0.0.1:{demo.https}" and values[-1] == "demo"
     assert (demo.directory / "env").stat().st_mode & 0o077 == 0
@@ -75,11 +90,16 @@ def test_the_demo_does_what_it_says(demo):
 
     def two_replicas():
         shown = json.loads(shell(demo, "s3gw object show photos hello.txt --json"))
-        return sorted(each["country"] for each in shown["versions"][0]["replicas"] if each["state"] == "present") == ["DE", "FI"]
+        return sorted(each["country"] for each in shown["versions"][0]["replicas"] if each["state"] == "present") == [
+            "DE",
+            "FI",
+        ]
 
     wait_until(two_replicas, "the demo's worker makes the second replica")
     assert shell(demo, "s3gw status") and "s3gw-" in shell(demo, "s3gw bucket explain photos")
-    second = 'AWS_ACCESS_KEY_ID="$S3GW_SECOND_ACCESS_KEY_ID" AWS_SECRET_ACCESS_KEY="$S3GW_SECOND_SECRET_ACCESS_KEY" aws s3'
+    second = (
+        'AWS_ACCESS_KEY_ID="$S3GW_SECOND_ACCESS_KEY_ID" AWS_SECRET_ACCESS_KEY="$S3GW_SECOND_SECRET_ACCESS_KEY" aws s3'
+    )
     assert "photos" not in shell(demo, f"{second} ls")
     assert "photos" in shell(demo, f"{second} mb s3://photos; {second} ls")
 

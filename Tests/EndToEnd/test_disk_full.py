@@ -46,7 +46,9 @@ def test_a_full_disk_below_the_database(stacks, small_disk, payload):
     refused = None
     for number in range(20_000):
         body = payload(10)
-        answer = raw.request("PUT", f"/{bucket}/{number:06d}-" + "k" * 900, body, headers=[("x-amz-meta-filler", "v" * 1900)])
+        answer = raw.request(
+            "PUT", f"/{bucket}/{number:06d}-" + "k" * 900, body, headers=[("x-amz-meta-filler", "v" * 1900)]
+        )
         if answer.status != 200:
             refused = answer
             break
@@ -59,7 +61,9 @@ def test_a_full_disk_below_the_database(stacks, small_disk, payload):
     (small_disk / "ballast").unlink()
     assert raw.request("PUT", f"/{bucket}/after", b"room again").status == 200
     assert raw.request("GET", f"/{bucket}/after").body == b"room again"
-    listed = sum(page["KeyCount"] for page in stack.boto3("alice").get_paginator("list_objects_v2").paginate(Bucket=bucket))
+    listed = sum(
+        page["KeyCount"] for page in stack.boto3("alice").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    )
     assert listed == len(acknowledged) + 1
 
 

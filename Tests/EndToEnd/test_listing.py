@@ -5,7 +5,21 @@ import urllib.parse
 import pytest
 
 KEYS = sorted(
-    ["a", "a/", "a/1", "a/2", "a/b/3", "b", "b1", "c/d/e/f", "photos/2024/jan.jpg", "photos/2024/feb.jpg", "photos/2025/x.jpg", "photos/top.jpg", "z"]
+    [
+        "a",
+        "a/",
+        "a/1",
+        "a/2",
+        "a/b/3",
+        "b",
+        "b1",
+        "c/d/e/f",
+        "photos/2024/jan.jpg",
+        "photos/2024/feb.jpg",
+        "photos/2025/x.jpg",
+        "photos/top.jpg",
+        "z",
+    ]
     + [f"many/{number:04d}" for number in range(25)],
     key=lambda key: key.encode(),
 )
@@ -43,9 +57,19 @@ def rows_of(page):
 
 
 VARIATIONS = [
-    {}, {"prefix": "a"}, {"prefix": "a/"}, {"prefix": "nothing"}, {"delimiter": "/"}, {"prefix": "photos/", "delimiter": "/"},
-    {"prefix": "photos/2024/", "delimiter": "/"}, {"delimiter": "o"}, {"delimiter": "/2"}, {"prefix": "photos", "delimiter": "/"},
-    {"prefix": "many/", "delimiter": "1"}, {"prefix": "c/", "delimiter": "/"}, {"prefix": "many/002"},
+    {},
+    {"prefix": "a"},
+    {"prefix": "a/"},
+    {"prefix": "nothing"},
+    {"delimiter": "/"},
+    {"prefix": "photos/", "delimiter": "/"},
+    {"prefix": "photos/2024/", "delimiter": "/"},
+    {"delimiter": "o"},
+    {"delimiter": "/2"},
+    {"prefix": "photos", "delimiter": "/"},
+    {"prefix": "many/", "delimiter": "1"},
+    {"prefix": "c/", "delimiter": "/"},
+    {"prefix": "many/002"},
 ]
 
 
@@ -53,12 +77,18 @@ VARIATIONS = [
 @pytest.mark.parametrize("variation", VARIATIONS)
 def test_pages_of_any_size_give_every_row_once_and_in_order(s3, listed, variation, page_size):
     parameters = {name.capitalize(): value for name, value in variation.items()}
-    pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket=listed, **parameters, PaginationConfig={"PageSize": page_size}))
+    pages = list(
+        s3.get_paginator("list_objects_v2").paginate(
+            Bucket=listed, **parameters, PaginationConfig={"PageSize": page_size}
+        )
+    )
     assert [row for page in pages for row in rows_of(page)] == expected(**variation)
     for page in pages:
         assert page["KeyCount"] == len(rows_of(page)) <= page_size
         assert page["IsTruncated"] == (page is not pages[-1])
-    pages = list(s3.get_paginator("list_objects").paginate(Bucket=listed, **parameters, PaginationConfig={"PageSize": page_size}))
+    pages = list(
+        s3.get_paginator("list_objects").paginate(Bucket=listed, **parameters, PaginationConfig={"PageSize": page_size})
+    )
     assert [row for page in pages for row in rows_of(page)] == expected(**variation)
 
 
@@ -92,17 +122,30 @@ def test_a_continuation_token_that_we_did_not_give_is_refused(raw, listed):
 
 
 def test_the_answer_repeats_the_question(raw, listed):
-    answer = raw.request("GET", f"/{listed}?list-type=2&prefix=photos%2F&delimiter=%2F&start-after=photos%2F1&max-keys=5").xml
-    said = {name: answer.findtext(name) for name in ("Name", "Prefix", "Delimiter", "StartAfter", "MaxKeys", "IsTruncated", "KeyCount")}
+    answer = raw.request(
+        "GET", f"/{listed}?list-type=2&prefix=photos%2F&delimiter=%2F&start-after=photos%2F1&max-keys=5"
+    ).xml
+    said = {
+        name: answer.findtext(name)
+        for name in ("Name", "Prefix", "Delimiter", "StartAfter", "MaxKeys", "IsTruncated", "KeyCount")
+    }
     assert said == {
-        "Name": listed, "Prefix": "photos/", "Delimiter": "/", "StartAfter": "photos/1", "MaxKeys": "5", "IsTruncated": "false", "KeyCount": "3",
+        "Name": listed,
+        "Prefix": "photos/",
+        "Delimiter": "/",
+        "StartAfter": "photos/1",
+        "MaxKeys": "5",
+        "IsTruncated": "false",
+        "KeyCount": "3",
     }
 
 
 def test_the_owner_is_given_when_asked_for_and_always_in_version_one(gateway, s3, listed):
     owner = gateway.tenants["alice"].canonical_id
     assert all("Owner" not in entry for entry in s3.list_objects_v2(Bucket=listed)["Contents"])
-    assert all(entry["Owner"]["ID"] == owner for entry in s3.list_objects_v2(Bucket=listed, FetchOwner=True)["Contents"])
+    assert all(
+        entry["Owner"]["ID"] == owner for entry in s3.list_objects_v2(Bucket=listed, FetchOwner=True)["Contents"]
+    )
     assert all(entry["Owner"]["ID"] == owner for entry in s3.list_objects(Bucket=listed)["Contents"])
 
 
@@ -111,9 +154,13 @@ def test_encoding_type_url_makes_any_key_safe_in_xml(raw, bucket):
     for key in keys:
         assert raw.request("PUT", f"/{bucket}/{urllib.parse.quote(key)}", b"").status == 200, key
     answer = raw.request("GET", f"/{bucket}?list-type=2&encoding-type=url&delimiter=%2F&prefix=").xml
-    found = [entry.findtext("Key") for entry in answer.iter("Contents")] + [each.findtext("Prefix") for each in answer.iter("CommonPrefixes")]
+    found = [entry.findtext("Key") for entry in answer.iter("Contents")] + [
+        each.findtext("Prefix") for each in answer.iter("CommonPrefixes")
+    ]
     assert answer.findtext("EncodingType") == "url" and answer.findtext("Delimiter") in ("/", "%2F")
-    assert sorted(urllib.parse.unquote_plus(each) for each in found) == sorted([*(each for each in keys if "/" not in each), "ü/"])
+    assert sorted(urllib.parse.unquote_plus(each) for each in found) == sorted(
+        [*(each for each in keys if "/" not in each), "ü/"]
+    )
     refused = raw.request("GET", f"/{bucket}?list-type=2&encoding-type=base64")
     assert (refused.status, refused.code) == (400, "InvalidArgument")
 

@@ -1,4 +1,4 @@
-"""What nginx itself answers is S3 too: its errors are S3 XML, its limits are ours, its configuration is the shipped one."""
+"""What nginx itself answers is S3 too: its errors are S3 XML, its configuration is the shipped one."""
 
 import os
 import shutil
@@ -37,7 +37,8 @@ def test_a_request_nginx_cannot_parse_is_400(gateway):
         b"GET /b/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
-        b"PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
+        b"PUT /b/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ):
         is_s3_error(send(gateway, data), 400, {"BadRequest", "InvalidURI", "InvalidRequest"})
 
@@ -133,7 +134,17 @@ def test_a_large_answer_and_a_large_object_pass_unchanged_over_http_2(gateway, r
 
     body = payload(5_000_000)
     raw.request("PUT", f"/{bucket}/large", body)
-    assert curl(gateway, "--http2", "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", f"{gateway.https_url}/{bucket}/large", tenant="alice") == body
+    assert (
+        curl(
+            gateway,
+            "--http2",
+            "--header",
+            "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+            f"{gateway.https_url}/{bucket}/large",
+            tenant="alice",
+        )
+        == body
+    )
 
 
 def test_the_spool_is_empty_again_when_requests_are_over(gateway, raw, bucket, payload):
@@ -153,7 +164,9 @@ def test_compression_is_never_applied(gateway, raw, bucket):
 def test_the_shipped_files_name_the_code_that_relies_on_them(name):
     text = (paths.REPOSITORY / "nginx" / name).read_text()
     for path in {word.strip(".,;:()`") for word in text.split() if word.strip(".,;:()`").endswith(".swift")}:
-        assert list(paths.REPOSITORY.glob(f"Sources/**/{path.rpartition('/')[2]}")), f"{name} names {path}, which is not there"
+        assert list(paths.REPOSITORY.glob(f"Sources/**/{path.rpartition('/')[2]}")), (
+            f"{name} names {path}, which is not there"
+        )
 
 
 def test_every_shipped_example_passes_nginx_t(tmp_path, authority):
@@ -164,10 +177,14 @@ def test_every_shipped_example_passes_nginx_t(tmp_path, authority):
         text = example.read_text()
         # The example's own paths and names, as an operator changes them.
         text = text.replace("/etc/ssl/certs/s3.example.com.pem", str(authority.certificate))
-        text = text.replace("/etc/ssl/private/s3.example.com.key", str(authority.key)).replace("/var/log/nginx", str(tmp_path))
+        text = text.replace("/etc/ssl/private/s3.example.com.key", str(authority.key)).replace(
+            "/var/log/nginx", str(tmp_path)
+        )
         example.write_text(text)
         whole = tmp_path / "nginx.conf"
-        whole.write_text(f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ include s3gw/{example.name}; }}")
+        whole.write_text(
+            f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ include s3gw/{example.name}; }}"
+        )
         words = [paths.NGINX, "-t", "-p", tmp_path, "-c", whole, "-e", tmp_path / "e"]
         result = subprocess.run(words, capture_output=True, text=True, timeout=20)
         assert result.returncode == 0, result.stderr

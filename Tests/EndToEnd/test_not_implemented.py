@@ -3,11 +3,41 @@
 import pytest
 
 BUCKET_SUBRESOURCES = (
-    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle", "logging", "metrics",
-    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment",
-    "tagging", "versioning", "website", "versions", "uploads",
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "lifecycle",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "tagging",
+    "versioning",
+    "website",
+    "versions",
+    "uploads",
 )
-OBJECT_SUBRESOURCES = ("acl", "attributes", "legal-hold", "retention", "tagging", "torrent", "uploads", "restore", "select&select-type=2")
+OBJECT_SUBRESOURCES = (
+    "acl",
+    "attributes",
+    "legal-hold",
+    "retention",
+    "tagging",
+    "torrent",
+    "uploads",
+    "restore",
+    "select&select-type=2",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +65,10 @@ def test_an_object_subresource(raw, with_object, name, method):
     assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
 
 
-@pytest.mark.parametrize("method, query", [("PUT", "partNumber=1&uploadId=u"), ("POST", "uploadId=u"), ("GET", "uploadId=u"), ("DELETE", "uploadId=u")])
+@pytest.mark.parametrize(
+    "method, query",
+    [("PUT", "partNumber=1&uploadId=u"), ("POST", "uploadId=u"), ("GET", "uploadId=u"), ("DELETE", "uploadId=u")],
+)
 def test_multipart_uploads(raw, with_object, method, query):
     answer = raw.request(method, f"/{with_object}/k?{query}", b"<x/>" if method in ("PUT", "POST") else b"")
     assert (answer.status, answer.code) == (501, "NotImplemented")
@@ -51,9 +84,14 @@ def test_copy_object(raw, with_object):
 @pytest.mark.parametrize(
     "header",
     [
-        ("x-amz-server-side-encryption", "AES256"), ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
-        ("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-tagging", "a=b"), ("x-amz-website-redirect-location", "/x"),
-        ("x-amz-acl", "public-read"), ("x-amz-grant-read", "id=1"), ("x-amz-write-offset-bytes", "1"),
+        ("x-amz-server-side-encryption", "AES256"),
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-website-redirect-location", "/x"),
+        ("x-amz-acl", "public-read"),
+        ("x-amz-grant-read", "id=1"),
+        ("x-amz-write-offset-bytes", "1"),
     ],
 )
 def test_a_header_that_asks_for_more_than_there_is(raw, with_object, header):
@@ -65,7 +103,12 @@ def test_a_header_that_asks_for_more_than_there_is(raw, with_object, header):
 @pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "PROPFIND"])
 def test_a_method_that_s3_does_not_have(raw, with_object, method):
     answer = raw.request(method, f"/{with_object}/k")
-    assert answer.status in (403, 405, 501) and answer.code in ("MethodNotAllowed", "NotImplemented", "AccessDenied", "BadRequest"), answer.body
+    assert answer.status in (403, 405, 501) and answer.code in (
+        "MethodNotAllowed",
+        "NotImplemented",
+        "AccessDenied",
+        "BadRequest",
+    ), answer.body
 
 
 def test_a_stranger_is_refused_before_anything_is_said_about_the_operation(raw, with_object):

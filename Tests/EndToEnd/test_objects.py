@@ -45,7 +45,12 @@ def test_an_object_without_a_content_type_is_binary_octet_stream(raw, bucket):
 
 
 def test_user_metadata_comes_back_with_names_in_lower_case(raw, bucket):
-    given = [("x-amz-meta-One", "1"), ("x-amz-meta-with_underscore", "kept"), ("x-amz-meta-empty", ""), ("X-Amz-Meta-Text", "a  b")]
+    given = [
+        ("x-amz-meta-One", "1"),
+        ("x-amz-meta-with_underscore", "kept"),
+        ("x-amz-meta-empty", ""),
+        ("X-Amz-Meta-Text", "a  b"),
+    ]
     put(raw, f"/{bucket}/k", headers=given)
     answer = raw.request("HEAD", f"/{bucket}/k")
     assert answer.header("x-amz-meta-one") == "1"
@@ -78,7 +83,9 @@ def test_etag_last_modified_and_length_agree_between_put_get_head_and_list(raw, 
     assert answer.header("ETag") == etag and answer.body == b""
     head, got = raw.request("HEAD", f"/{bucket}/k"), raw.request("GET", f"/{bucket}/k")
     entry = s3.list_objects_v2(Bucket=bucket)["Contents"][0]
-    modified = datetime.datetime.strptime(got.header("Last-Modified"), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=datetime.timezone.utc)
+    modified = datetime.datetime.strptime(got.header("Last-Modified"), "%a, %d %b %Y %H:%M:%S GMT").replace(
+        tzinfo=datetime.timezone.utc
+    )
     assert head.header("Last-Modified") == got.header("Last-Modified")
     assert before <= modified <= datetime.datetime.now(datetime.timezone.utc)
     assert entry["LastModified"].replace(microsecond=0) == modified
@@ -90,8 +97,12 @@ def test_etag_last_modified_and_length_agree_between_put_get_head_and_list(raw, 
 def test_response_overrides_change_this_answer_only(s3, raw, bucket):
     put(raw, f"/{bucket}/k", headers=SYSTEM_HEADERS.items())
     overrides = {
-        "ResponseCacheControl": "no-cache", "ResponseContentDisposition": 'inline; filename="x"', "ResponseContentEncoding": "identity",
-        "ResponseContentLanguage": "en", "ResponseContentType": "text/plain", "ResponseExpires": datetime.datetime(2030, 1, 1),
+        "ResponseCacheControl": "no-cache",
+        "ResponseContentDisposition": 'inline; filename="x"',
+        "ResponseContentEncoding": "identity",
+        "ResponseContentLanguage": "en",
+        "ResponseContentType": "text/plain",
+        "ResponseExpires": datetime.datetime(2030, 1, 1),
     }
     headers = s3.get_object(Bucket=bucket, Key="k", **overrides)["ResponseMetadata"]["HTTPHeaders"]
     assert headers["cache-control"] == "no-cache" and headers["content-disposition"] == 'inline; filename="x"'
@@ -102,7 +113,9 @@ def test_response_overrides_change_this_answer_only(s3, raw, bucket):
 
 def test_a_response_override_cannot_smuggle_a_header(raw, bucket):
     put(raw, f"/{bucket}/k")
-    answer = raw.request("GET", f"/{bucket}/k?response-content-type=" + urllib.parse.quote("a\r\nSet-Cookie: x=1", safe=""))
+    answer = raw.request(
+        "GET", f"/{bucket}/k?response-content-type=" + urllib.parse.quote("a\r\nSet-Cookie: x=1", safe="")
+    )
     assert answer.status == 400 and answer.header("Set-Cookie") is None
 
 
@@ -134,9 +147,31 @@ def test_delete_is_204_also_for_a_key_that_never_was(raw, bucket):
 
 
 KEYS = [
-    b"a", b"/leading", b"//double//slash//", b"trailing/", b"space space", b"plus+plus", b"percent%25%2F", b"?question&and=equals",
-    b"#hash", b"quote\"'<>", "ünï-ß-日本-🎉".encode(), "e\u0301".encode(), "\u00e9".encode(), b"*!'();:@$,[]", b"~tilde", b"x" * 1024,
-    b"y" * 300 + b"/" + b"z" * 300, b"dir", b"dir/inside", b"dir/", b"back\\slash", b"tab\there", b"con.", b".hidden", b"name.s3gw-tmp",
+    b"a",
+    b"/leading",
+    b"//double//slash//",
+    b"trailing/",
+    b"space space",
+    b"plus+plus",
+    b"percent%25%2F",
+    b"?question&and=equals",
+    b"#hash",
+    b"quote\"'<>",
+    "ünï-ß-日本-🎉".encode(),
+    "e\u0301".encode(),
+    "\u00e9".encode(),
+    b"*!'();:@$,[]",
+    b"~tilde",
+    b"x" * 1024,
+    b"y" * 300 + b"/" + b"z" * 300,
+    b"dir",
+    b"dir/inside",
+    b"dir/",
+    b"back\\slash",
+    b"tab\there",
+    b"con.",
+    b".hidden",
+    b"name.s3gw-tmp",
 ]
 
 
@@ -148,7 +183,10 @@ def test_keys_of_every_legal_kind_are_kept_apart_and_come_back_in_byte_order(raw
         answer = raw.request("GET", f"/{bucket}/{sigv4.encode(key, safe='/')}")
         assert (answer.status, answer.body) == (200, b"of " + key), key
     listing = raw.request("GET", f"/{bucket}?list-type=2&encoding-type=url").xml
-    listed = [urllib.parse.unquote_to_bytes(each.replace("+", " ")) for each in (entry.findtext("Key") for entry in listing.iter("Contents"))]
+    listed = [
+        urllib.parse.unquote_to_bytes(each.replace("+", " "))
+        for each in (entry.findtext("Key") for entry in listing.iter("Contents"))
+    ]
     assert listed == sorted(KEYS)
 
 
@@ -174,7 +212,9 @@ def test_a_key_that_is_not_utf8_is_refused(raw, bucket, path):
 def test_delete_objects_deletes_what_is_named_and_reports_each(s3, bucket):
     for key in ("a", "b & <c>", "d"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b & <c>"}, {"Key": "never was"}]})
+    answer = s3.delete_objects(
+        Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b & <c>"}, {"Key": "never was"}]}
+    )
     assert sorted(each["Key"] for each in answer["Deleted"]) == ["a", "b & <c>", "never was"] and "Errors" not in answer
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["d"]
 
@@ -203,7 +243,9 @@ def test_delete_objects_needs_a_whole_valid_document_and_a_digest(raw, s3, bucke
         answer = raw.request("POST", f"/{bucket}?delete", body, headers=headers)
         assert (answer.status, answer.code) == (400, code), body[:60]
         assert raw.request("HEAD", f"/{bucket}/a").status == 200
-    answer = raw.request("POST", f"/{bucket}?delete", good, headers=[("x-amz-checksum-sha256", checksum("sha256", good))])
+    answer = raw.request(
+        "POST", f"/{bucket}?delete", good, headers=[("x-amz-checksum-sha256", checksum("sha256", good))]
+    )
     assert answer.status == 200 and answer.xml.findtext("Deleted/Key") == "a"
 
 
@@ -216,7 +258,10 @@ def test_get_and_head_of_another_version_than_null_is_no_such_version(s3, bucket
 
 def test_every_answer_carries_a_request_id_of_its_own(raw, bucket):
     put(raw, f"/{bucket}/k")
-    seen = {raw.request(method, target).header("x-amz-request-id") for method, target in (("GET", f"/{bucket}/k"), ("GET", f"/{bucket}/no"), ("HEAD", f"/{bucket}"), ("GET", "/"))}
+    seen = {
+        raw.request(method, target).header("x-amz-request-id")
+        for method, target in (("GET", f"/{bucket}/k"), ("GET", f"/{bucket}/no"), ("HEAD", f"/{bucket}"), ("GET", "/"))
+    }
     assert None not in seen and len(seen) == 4
 
 

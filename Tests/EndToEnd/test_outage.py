@@ -47,7 +47,10 @@ def test_a_dead_backend_is_replaced_by_another_allowed_one_and_reads_fail_over(s
     assert markers(own_radosgw, "r1", "early")
     both = {"replicas": {"count": 2, "acknowledge": "all", "order": ["fi-fi-1", "de-de-1", "fr-fr-1"]}}
     stack.set_policy(both, "--tenant", "alice")
-    wait_until(lambda: raw.request("PUT", f"/{bucket}/doubled", body).status == 200 and markers(own_radosgw, "r2", "doubled"), "two replicas")
+    wait_until(
+        lambda: raw.request("PUT", f"/{bucket}/doubled", body).status == 200 and markers(own_radosgw, "r2", "doubled"),
+        "two replicas",
+    )
     stack.set_policy(EVERYWHERE, "--tenant", "alice")
 
     kill(own_radosgw["r1"])
@@ -62,7 +65,9 @@ def test_a_dead_backend_is_replaced_by_another_allowed_one_and_reads_fail_over(s
 
 
 @pytest.mark.timeout(180)
-def test_when_the_only_allowed_backend_is_dead_the_answer_is_503_and_nothing_goes_elsewhere(stack, own_radosgw, payload):
+def test_when_the_only_allowed_backend_is_dead_the_answer_is_503_and_nothing_goes_elsewhere(
+    stack, own_radosgw, payload
+):
     bucket = stack.new_bucket("bob")
     raw = stack.raw("bob")
     assert raw.request("PUT", f"/{bucket}/k", b"old").status == 200
@@ -72,7 +77,9 @@ def test_when_the_only_allowed_backend_is_dead_the_answer_is_503_and_nothing_goe
         answer = raw.request("PUT", f"/{bucket}/k", payload(10_000))
         assert answer.status == 503 and answer.code in ("ServiceUnavailable", "SlowDown"), answer.body
     assert (own_radosgw["r2"].objects(), own_radosgw["r3"].objects()) == before
-    assert stack.boto3("bob").list_objects_v2(Bucket=bucket)["Contents"][0]["Size"] == 3, "the old version is still the current one"
+    assert stack.boto3("bob").list_objects_v2(Bucket=bucket)["Contents"][0]["Size"] == 3, (
+        "the old version is still the current one"
+    )
     assert raw.request("HEAD", f"/{bucket}/k").header("Content-Length") == "3"
 
 
@@ -144,8 +151,25 @@ def test_a_backend_with_a_certificate_nobody_vouches_for_is_not_used(stacks, rad
     secret.write_text(radosgw["r1"].secret_access_key)
     secret.chmod(0o600)
     words = [
-        "backend", "add", "untrusted", "--type", "s3", "--endpoint", radosgw["r1"].tls_endpoint, "--signing-region", "r1", "--addressing", "path",
-        "--access-key-id", radosgw["r1"].access_key_id, "--secret-file", secret, "--country", "FI", "--region", "fi-x-1",
+        "backend",
+        "add",
+        "untrusted",
+        "--type",
+        "s3",
+        "--endpoint",
+        radosgw["r1"].tls_endpoint,
+        "--signing-region",
+        "r1",
+        "--addressing",
+        "path",
+        "--access-key-id",
+        radosgw["r1"].access_key_id,
+        "--secret-file",
+        secret,
+        "--country",
+        "FI",
+        "--region",
+        "fi-x-1",
     ]
     for extra in ([], ["--ca-file", other.ca]):
         result = stack.cli(*words, *extra)

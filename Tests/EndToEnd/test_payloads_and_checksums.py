@@ -81,7 +81,9 @@ def test_a_checksum_in_a_trailer_is_verified_stored_and_returned_on_request(raw,
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_wrong_checksum_in_a_header_stores_nothing(raw, bucket, unchanged, algorithm):
-    answer = raw.request("PUT", f"/{bucket}/k", b"body", headers=[(f"x-amz-checksum-{algorithm}", checksum(algorithm, b"other"))])
+    answer = raw.request(
+        "PUT", f"/{bucket}/k", b"body", headers=[(f"x-amz-checksum-{algorithm}", checksum(algorithm, b"other"))]
+    )
     assert (answer.status, answer.code) == (400, "BadDigest")
     unchanged.check()
 
@@ -152,8 +154,16 @@ def change_part(index, change):
 CORRUPTIONS = {
     "a flipped byte in the first chunk": (0, lambda part: flip(part, 200), {"SignatureDoesNotMatch"}),
     "a flipped byte in the last data chunk": (-2, lambda part: flip(part), {"SignatureDoesNotMatch"}),
-    "another chunk's signature": (1, lambda part: part.replace(part[part.index(b"=") + 1 : part.index(b"\r")], b"0" * 64), {"SignatureDoesNotMatch"}),
-    "no chunk signature": (1, lambda part: part.replace(part[part.index(b";") : part.index(b"\r")], b"", 1), {"SignatureDoesNotMatch", "InvalidRequest", "IncompleteBody"}),
+    "another chunk's signature": (
+        1,
+        lambda part: part.replace(part[part.index(b"=") + 1 : part.index(b"\r")], b"0" * 64),
+        {"SignatureDoesNotMatch"},
+    ),
+    "no chunk signature": (
+        1,
+        lambda part: part.replace(part[part.index(b";") : part.index(b"\r")], b"", 1),
+        {"SignatureDoesNotMatch", "InvalidRequest", "IncompleteBody"},
+    ),
     "no final chunk": (-1, lambda part: b"", {"IncompleteBody"}),
     "a final chunk with a wrong signature": (-1, lambda part: flip(part, 30), {"SignatureDoesNotMatch"}),
     "bytes behind the final chunk": (-1, lambda part: part + b"more", {"InvalidRequest", "IncompleteBody"}),
@@ -193,9 +203,17 @@ TRAILER_CORRUPTIONS = {
 def test_a_corrupt_trailer_stores_nothing(raw, bucket, payload, unchanged, name):
     mode, change = TRAILER_CORRUPTIONS[name]
     body = payload(100_000)
-    answer = raw.request("PUT", f"/{bucket}/k", body, payload=mode, trailer=trailer_for(mode, body), tamper=change_part(-1, change))
+    answer = raw.request(
+        "PUT", f"/{bucket}/k", body, payload=mode, trailer=trailer_for(mode, body), tamper=change_part(-1, change)
+    )
     assert answer.status in (400, 403), answer.body
-    assert answer.code in {"SignatureDoesNotMatch", "InvalidRequest", "IncompleteBody", "MalformedTrailerError", "BadDigest"}
+    assert answer.code in {
+        "SignatureDoesNotMatch",
+        "InvalidRequest",
+        "IncompleteBody",
+        "MalformedTrailerError",
+        "BadDigest",
+    }
     unchanged.check()
 
 
@@ -225,10 +243,19 @@ def test_a_chunked_body_without_a_decoded_length_is_refused(raw, bucket, unchang
 @pytest.mark.parametrize("sign", ["query", None])
 @pytest.mark.parametrize("mode", ["chunked", "chunked-trailer", "unsigned-trailer"])
 def test_a_streaming_mode_without_a_signed_header_stores_nothing(raw, bucket, unchanged, mode, sign):
-    declared = {"chunked": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "chunked-trailer": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "unsigned-trailer": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+    declared = {
+        "chunked": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "chunked-trailer": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "unsigned-trailer": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    }
     body = b"body"
     answer = raw.request(
-        "PUT", f"/{bucket}/k", body, payload=mode, sign=sign, trailer=trailer_for(mode, body),
+        "PUT",
+        f"/{bucket}/k",
+        body,
+        payload=mode,
+        sign=sign,
+        trailer=trailer_for(mode, body),
         tamper=lambda request: request.headers.append(("x-amz-content-sha256", declared[mode])),
     )
     assert answer.status in (400, 403), answer.body
@@ -237,7 +264,14 @@ def test_a_streaming_mode_without_a_signed_header_stores_nothing(raw, bucket, un
 
 def test_a_transfer_encoding_chunked_upload_of_a_chunked_body_is_decoded_twice(raw, bucket, payload):
     body = payload(50_000)
-    request = raw.build("PUT", f"/{bucket}/k", body, payload="unsigned-trailer", trailer=trailer_for("unsigned-trailer", body), content_length=False)
+    request = raw.build(
+        "PUT",
+        f"/{bucket}/k",
+        body,
+        payload="unsigned-trailer",
+        trailer=trailer_for("unsigned-trailer", body),
+        content_length=False,
+    )
     coded = b"".join(request.parts)
     request.headers.append(("Transfer-Encoding", "chunked"))
     request.parts = [b"%x\r\n%s\r\n" % (len(coded), coded), b"0\r\n\r\n"]

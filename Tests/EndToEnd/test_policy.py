@@ -7,7 +7,10 @@ import pytest
 from support.processes import wait_until
 
 FINLAND = {"residency": {"allow": ["country:FI"]}}
-TWO_COUNTRIES = {"residency": {"allow": ["country:FI", "country:DE"]}, "replicas": {"count": 2, "distinct": "country", "acknowledge": "all"}}
+TWO_COUNTRIES = {
+    "residency": {"allow": ["country:FI", "country:DE"]},
+    "replicas": {"count": 2, "distinct": "country", "acknowledge": "all"},
+}
 
 
 def holders(stack, marker):
@@ -101,7 +104,16 @@ def test_a_bucket_policy_narrows_the_tenants(stack):
 def test_a_bucket_policy_cannot_widen_the_tenants(stack):
     stack.set_policy(FINLAND, "--tenant", "alice")
     bucket = stack.new_bucket("alice")
-    result = stack.cli("policy", "set", "--bucket", bucket, "--tenant", "alice", "-", input=json.dumps({"residency": {"allow": ["country:FR"]}}))
+    result = stack.cli(
+        "policy",
+        "set",
+        "--bucket",
+        bucket,
+        "--tenant",
+        "alice",
+        "-",
+        input=json.dumps({"residency": {"allow": ["country:FR"]}}),
+    )
     answer = stack.raw("alice").request("PUT", f"/{bucket}/k", b"x")
     # Refused when it is set, or when it is used: in no case does a byte go to France.
     assert result.returncode != 0 or (400 <= answer.status < 500)

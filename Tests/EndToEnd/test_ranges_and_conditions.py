@@ -52,7 +52,9 @@ def test_a_range_gives_exactly_those_bytes(raw, target, value, first, last):
     assert (head.status, head.header("Content-Range")) == (206, f"bytes {first}-{last}/{SIZE}")
 
 
-@pytest.mark.parametrize("value", ["bytes=10240-", "bytes=10240-10250", "bytes=99999-", "bytes=-0", "bytes=99999999999999999999-"])
+@pytest.mark.parametrize(
+    "value", ["bytes=10240-", "bytes=10240-10250", "bytes=99999-", "bytes=-0", "bytes=99999999999999999999-"]
+)
 def test_a_range_outside_the_object_is_416(raw, target, value):
     answer = raw.request("GET", target, headers=[("Range", value)])
     assert (answer.status, answer.code) == (416, "InvalidRange")
@@ -60,7 +62,10 @@ def test_a_range_outside_the_object_is_416(raw, target, value):
     assert answer.xml.findtext("ActualObjectSize") == str(SIZE)
 
 
-@pytest.mark.parametrize("value", ["bytes=5-4", "bytes=a-b", "bytes=-", "bytes=", "lines=0-5", "0-5", "bytes=0-1,4-5", "bytes=+1-5", "bytes 0-5"])
+@pytest.mark.parametrize(
+    "value",
+    ["bytes=5-4", "bytes=a-b", "bytes=-", "bytes=", "lines=0-5", "0-5", "bytes=0-1,4-5", "bytes=+1-5", "bytes 0-5"],
+)
 def test_a_range_that_is_none_or_more_than_one_is_ignored(raw, target, value):
     answer = raw.request("GET", target, headers=[("Range", value)])
     assert (answer.status, answer.body) == (200, BODY)

@@ -13,7 +13,9 @@ CASES = [case for case in VECTORS["vectors"] if not case["id"].startswith("own-r
 
 
 def signer_of(case):
-    field = lambda name: case.get(name, VECTORS["defaults"].get(name))
+    def field(name):
+        return case.get(name, VECTORS["defaults"].get(name))
+
     when = datetime.datetime.strptime(case["date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
     credentials = sigv4.Credentials(field("access_key"), field("secret_key"))
     return sigv4.Signer(credentials, field("region"), when, field("service"))
@@ -42,7 +44,9 @@ def test_a_header_signature_is_the_published_one(case):
 
 @pytest.mark.parametrize("case", rows("chunked", "chunked-trailer"))
 def test_chunk_and_trailer_signatures_are_the_published_ones(case):
-    body = case["body_fill"]["byte"].encode() * case["body_fill"]["len"] if "body_fill" in case else case["body"].encode()
+    body = (
+        case["body_fill"]["byte"].encode() * case["body_fill"]["len"] if "body_fill" in case else case["body"].encode()
+    )
     trailer = [tuple(pair) for pair in case.get("trailers", [])]
     chunk_bytes = max(1, case["chunks"][0]["len"])
     parts = sigv4.chunked_body(signer_of(case), case["signature"], body, chunk_bytes, trailer=trailer)

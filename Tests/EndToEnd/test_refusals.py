@@ -79,7 +79,16 @@ def test_a_scope_date_that_is_not_the_days(raw, refused):
     refused(400, "AuthorizationHeaderMalformed", tamper=yesterday)
 
 
-@pytest.mark.parametrize("header", ["x-amz-acl: public-read", "x-amz-copy-source: /other/key", "x-amz-tagging: a=b", "x-amz-meta-evil: 1", "x-amz-storage-class: GLACIER"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "x-amz-acl: public-read",
+        "x-amz-copy-source: /other/key",
+        "x-amz-tagging: a=b",
+        "x-amz-meta-evil: 1",
+        "x-amz-storage-class: GLACIER",
+    ],
+)
 @pytest.mark.parametrize("sign", ["header", "query"])
 def test_an_x_amz_header_that_was_not_signed(refused, header, sign):
     name, _, value = header.partition(": ")
@@ -132,8 +141,10 @@ def test_one_flipped_bit_in_the_signature(refused):
 )
 def test_an_authorization_header_that_says_nothing_usable(refused, value):
     codes = {"AuthorizationHeaderMalformed", "InvalidArgument", "InvalidRequest", "AccessDenied"}
+
     def tamper(request):
         set_header("Authorization", value)(request)
+
     # The status is the code's own: 403 for no credentials at all, 400 for bad ones.
     try:
         refused(400, codes, tamper=tamper)
@@ -145,14 +156,22 @@ def test_host_must_be_signed(refused):
     refused(403, {"AccessDenied", "SignatureDoesNotMatch"}, signed_names=["x-amz-content-sha256", "x-amz-date"])
 
 
-@pytest.mark.parametrize("name, value", [("x-amz-date", None), ("x-amz-content-sha256", None), ("Content-Type", "text/plain"), ("Range", "bytes=0-1")])
+@pytest.mark.parametrize(
+    "name, value",
+    [("x-amz-date", None), ("x-amz-content-sha256", None), ("Content-Type", "text/plain"), ("Range", "bytes=0-1")],
+)
 def test_a_header_that_may_be_there_once_is_there_twice(refused, name, value):
     def twice(request):
         existing = [other for key, other in request.headers if key == name]
         request.headers.insert(1, (name, value or existing[0]))
 
     headers = [(name, value)] if value else []
-    answer = refused(400, {"InvalidRequest", "InvalidArgument", "BadRequest", "AuthorizationHeaderMalformed"}, headers=headers, tamper=twice)
+    answer = refused(
+        400,
+        {"InvalidRequest", "InvalidArgument", "BadRequest", "AuthorizationHeaderMalformed"},
+        headers=headers,
+        tamper=twice,
+    )
     assert answer.xml.findtext("Message")
 
 
@@ -164,7 +183,11 @@ def test_a_query_parameter_that_is_there_twice(raw, bucket):
 def test_both_ways_of_signing_at_once(gateway, raw, bucket):
     request = raw.build("GET", f"/{bucket}?list-type=2", sign="query")
     header = raw.build("GET", f"/{bucket}?list-type=2")
-    request.headers += [(name, value) for name, value in header.headers if name in ("Authorization", "x-amz-date", "x-amz-content-sha256")]
+    request.headers += [
+        (name, value)
+        for name, value in header.headers
+        if name in ("Authorization", "x-amz-date", "x-amz-content-sha256")
+    ]
     answer = raw.exchange(request.bytes())
     assert (answer.status, answer.code) == (400, "InvalidArgument")
 
@@ -177,20 +200,37 @@ class TestPresignedURLs:
         refused(403, "AccessDenied", sign="query", when=minutes(20))
 
     def test_one_that_is_hours_old_and_still_valid(self, raw, bucket):
-        assert raw.request("PUT", f"/{bucket}/k", b"x", sign="query", when=minutes(-600), expires_seconds=604800).status == 200
+        assert (
+            raw.request("PUT", f"/{bucket}/k", b"x", sign="query", when=minutes(-600), expires_seconds=604800).status
+            == 200
+        )
         assert raw.request("GET", f"/{bucket}/k", sign="query", when=minutes(-600), expires_seconds=604800).body == b"x"
 
     @pytest.mark.parametrize("seconds", [0, -1, 604801, 10**20])
     def test_one_with_an_expiry_out_of_range(self, refused, seconds):
         refused(400, "AuthorizationQueryParametersError", sign="query", expires_seconds=seconds)
 
-    @pytest.mark.parametrize("name", ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Signature",
+        ],
+    )
     def test_one_with_a_part_missing(self, refused, name):
         def without(request):
             path, _, query = request.target.partition("?")
             request.target = path + "?" + "&".join(part for part in query.split("&") if not part.startswith(f"{name}="))
 
-        codes = {"AuthorizationQueryParametersError"} if name != "X-Amz-Algorithm" else {"AuthorizationQueryParametersError", "AccessDenied"}
+        codes = (
+            {"AuthorizationQueryParametersError"}
+            if name != "X-Amz-Algorithm"
+            else {"AuthorizationQueryParametersError", "AccessDenied"}
+        )
         try:
             refused(400, codes, sign="query", tamper=without)
         except AssertionError:

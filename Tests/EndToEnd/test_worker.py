@@ -1,4 +1,4 @@
-"""The worker brings every live version to its replica count and every dead one to none, whatever is killed meanwhile."""
+"""The worker brings each live version to its replica count and each dead one to none, whatever is killed meanwhile."""
 
 import hashlib
 import os
@@ -59,7 +59,7 @@ def test_every_version_reaches_its_replica_count_with_the_same_bytes(stack, payl
 def test_replicas_of_overwritten_and_deleted_versions_disappear(stack, payload):
     bucket = stack.new_bucket("alice")
     raw = stack.raw("alice")
-    for round_number in range(3):
+    for _ in range(3):
         for number in range(5):
             raw.request("PUT", f"/{bucket}/marked-{number}", payload(5000))
     for number in range(2):
@@ -146,7 +146,10 @@ def test_replication_between_radosgw_regions_survives_an_outage(stacks, authorit
     gateways = RadosGateways(stacks.directory("own") / "ceph", authority)
     stacks.exits.callback(gateways.down)
     stack = stacks.over(gateways, lease_seconds=5)
-    policy = {"residency": {"allow": ["country:FI", "country:DE"]}, "replicas": {"count": 2, "acknowledge": 1, "order": ["fi-fi-1", "de-de-1"]}}
+    policy = {
+        "residency": {"allow": ["country:FI", "country:DE"]},
+        "replicas": {"count": 2, "acknowledge": 1, "order": ["fi-fi-1", "de-de-1"]},
+    }
     stack.set_policy(policy, "--tenant", "alice")
     stack.start(workers=1)
     bucket = stack.new_bucket("alice")
@@ -199,7 +202,7 @@ def test_writes_go_on_while_workers_run_and_nothing_is_mixed_up(stack, payload):
 
     def write(number):
         raw = stack.raw("alice")
-        for turn in range(15):
+        for _ in range(15):
             body = payload(3000)
             answer = raw.request("PUT", f"/{bucket}/marked-{number}", body)
             if answer.status != 200:

@@ -10,7 +10,7 @@ def openssl(*words):
 
 
 class Authority:
-    """`ca` is the certificate that clients trust; `certificate` and `key` are the server's; `both` is these in one file."""
+    """`ca` is what clients trust; `certificate` and `key` are the server's; `both` is these two in one file."""
 
     def __init__(self, directory):
         self.ca = directory / "ca.pem"
@@ -20,8 +20,19 @@ class Authority:
         ca_key, request, extensions = directory / "ca.key", directory / "server.csr", directory / "server.ext"
         new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
         openssl(
-            "req", "-x509", *new_key, "-keyout", ca_key, "-out", self.ca, "-days", 7, "-subj", "/CN=S3Gateway test CA",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+            "req",
+            "-x509",
+            *new_key,
+            "-keyout",
+            ca_key,
+            "-out",
+            self.ca,
+            "-days",
+            7,
+            "-subj",
+            "/CN=S3Gateway test CA",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
         )
         openssl("req", *new_key, "-keyout", self.key, "-out", request, "-subj", "/CN=s3.localhost")
         extensions.write_text(
@@ -29,7 +40,20 @@ class Authority:
             "authorityKeyIdentifier=keyid\nextendedKeyUsage=serverAuth\n"
         )
         openssl(
-            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial",
-            "-out", self.certificate, "-days", 7, "-extfile", extensions,
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            self.ca,
+            "-CAkey",
+            ca_key,
+            "-CAcreateserial",
+            "-out",
+            self.certificate,
+            "-days",
+            7,
+            "-extfile",
+            extensions,
         )
         self.both.write_bytes(self.key.read_bytes() + self.certificate.read_bytes())

@@ -14,7 +14,9 @@ def run(words, environment=None, input=None, cwd=None):
     result = subprocess.run(
         [str(word) for word in words], capture_output=True, env=environment, input=input, cwd=cwd, timeout=SECONDS
     )
-    assert result.returncode == 0, f"{words}: exit {result.returncode}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    assert result.returncode == 0, (
+        f"{words}: exit {result.returncode}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    )
     return result.stdout
 
 
@@ -48,21 +50,40 @@ def s3cmd(stack, *words, tenant=None, **options):
     credentials = stack.credentials(tenant)
     endpoint = f"127.0.0.1:{stack.nginx.https_port}"
     options_words = [
-        f"--access_key={credentials.access_key_id}", f"--secret_key={credentials.secret_access_key}",
-        f"--host={endpoint}", f"--host-bucket={endpoint}", f"--region={stack.settings['region']}",
-        f"--ca-certs={stack.authority.ca}", "--config=/dev/null", "--no-progress", "--max-retries=1",
+        f"--access_key={credentials.access_key_id}",
+        f"--secret_key={credentials.secret_access_key}",
+        f"--host={endpoint}",
+        f"--host-bucket={endpoint}",
+        f"--region={stack.settings['region']}",
+        f"--ca-certs={stack.authority.ca}",
+        "--config=/dev/null",
+        "--no-progress",
+        "--max-retries=1",
     ]
-    return run([CLIENTS / "s3cmd", *options_words, *words], stack.environment | {"HOME": str(stack.directory)}, **options)
+    return run(
+        [CLIENTS / "s3cmd", *options_words, *words], stack.environment | {"HOME": str(stack.directory)}, **options
+    )
 
 
 def curl(stack, *words, tenant=None, signed=True, **options):
     """curl over TLS; `signed` lets curl itself sign."""
     credentials = stack.credentials(tenant)
     signing = [
-        "--aws-sigv4", f"aws:amz:{stack.settings['region']}:s3",
-        "--user", f"{credentials.access_key_id}:{credentials.secret_access_key}",
+        "--aws-sigv4",
+        f"aws:amz:{stack.settings['region']}:s3",
+        "--user",
+        f"{credentials.access_key_id}:{credentials.secret_access_key}",
     ]
-    common = ["curl", "--silent", "--show-error", "--fail-with-body", "--max-time", SECONDS, "--cacert", stack.authority.ca]
+    common = [
+        "curl",
+        "--silent",
+        "--show-error",
+        "--fail-with-body",
+        "--max-time",
+        SECONDS,
+        "--cacert",
+        stack.authority.ca,
+    ]
     return run(common + (signing if signed else []) + list(words), stack.environment, **options)
 
 
@@ -70,5 +91,7 @@ def tree(directory):
     """Returns {relative path: sha256} of every file below a directory."""
     root = pathlib.Path(directory)
     return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file()
     }

@@ -49,8 +49,12 @@ class Daemon:
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in words],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
-                env=environment, start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=directory,
+                env=environment,
+                start_new_session=True,
             )
 
     @property
@@ -72,7 +76,9 @@ class Daemon:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{self.name} did not end within {seconds} s of signal {number}\n{self.tail()}") from None
+            raise AssertionError(
+                f"{self.name} did not end within {seconds} s of signal {number}\n{self.tail()}"
+            ) from None
         left = self.group()
         self.kill()
         assert not left, f"{self.name} ended and left {left}"
@@ -91,7 +97,9 @@ class Daemon:
     def children(self):
         """Returns the ids of the living direct children, oldest first."""
         found = [
-            (status["start"], pid) for pid, status in statuses() if status["parent"] == self.pid and status["state"] != "Z"
+            (status["start"], pid)
+            for pid, status in statuses()
+            if status["parent"] == self.pid and status["state"] != "Z"
         ]
         return [pid for _, pid in sorted(found)]
 
@@ -108,4 +116,7 @@ def statuses():
             except OSError:
                 continue
             fields = stat.rpartition(")")[2].split()
-            yield int(entry), {"state": fields[0], "parent": int(fields[1]), "group": int(fields[2]), "start": int(fields[19])}
+            yield (
+                int(entry),
+                {"state": fields[0], "parent": int(fields[1]), "group": int(fields[2]), "start": int(fields[19])},
+            )

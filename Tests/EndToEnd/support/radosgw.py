@@ -27,7 +27,10 @@ class Region:
     def client(self):
         """Returns a boto3 client that talks to this radosgw itself, to see what really lies there."""
         return boto3.client(
-            "s3", endpoint_url=self.endpoint, region_name=self.name, aws_access_key_id=self.access_key_id,
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.name,
+            aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
             config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
         )
@@ -58,7 +61,9 @@ class RadosGateways:
         assert result.returncode == 0, result.stderr
         rows = json.loads(result.stdout)["regions"]
         self.regions = {
-            name: Region(name, row["endpoint"], row["tlsEndpoint"], row["accessKeyId"], row["secretAccessKey"], row["pid"])
+            name: Region(
+                name, row["endpoint"], row["tlsEndpoint"], row["accessKeyId"], row["secretAccessKey"], row["pid"]
+            )
             for name, row in rows.items()
         }
 
@@ -69,5 +74,7 @@ class RadosGateways:
         subprocess.run([SCRIPT, "down", self.directory], check=True, timeout=60)
         # The daemons were ours to start; give the kernel the moment in which their ports close.
         deadline = time.monotonic() + 5
-        while any(os.path.exists(f"/proc/{each.pid}") for each in self.regions.values()) and time.monotonic() < deadline:
+        while (
+            any(os.path.exists(f"/proc/{each.pid}") for each in self.regions.values()) and time.monotonic() < deadline
+        ):
             time.sleep(0.05)

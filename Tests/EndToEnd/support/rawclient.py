@@ -103,13 +103,28 @@ class RawClient:
         return Answer(response.status, response.getheaders(), body, truncated)
 
     def build(
-        self, method, target, body=b"", headers=(), payload="hex", sign="header", trailer=(), chunk_bytes=CHUNK_BYTES,
-        when=None, region=None, credentials=None, signed_names=None, expires_seconds=900, payload_hash=None, host=None,
-        service="s3", content_length=True,
+        self,
+        method,
+        target,
+        body=b"",
+        headers=(),
+        payload="hex",
+        sign="header",
+        trailer=(),
+        chunk_bytes=CHUNK_BYTES,
+        when=None,
+        region=None,
+        credentials=None,
+        signed_names=None,
+        expires_seconds=900,
+        payload_hash=None,
+        host=None,
+        service="s3",
+        content_length=True,
     ):
         """Returns a signed Request.
 
-        `payload` is one of hex, unsigned, chunked, chunked-trailer, unsigned-trailer; `sign` one of header, query, None.
+        `payload` is hex, unsigned, chunked, chunked-trailer or unsigned-trailer; `sign` is header, query or None.
         `payload_hash` overrides the value of x-amz-content-sha256; `trailer` is [(name, value)].
         """
         signer = sigv4.Signer(credentials or self.credentials, region or self.region, when, service)
@@ -140,7 +155,13 @@ class RawClient:
             headers.append(("Authorization", value))
         elif sign == "query":
             request.target = sigv4.presign(
-                signer, method, target, host or self.host, expires_seconds, headers[1:], payload_hash or sigv4.UNSIGNED_PAYLOAD
+                signer,
+                method,
+                target,
+                host or self.host,
+                expires_seconds,
+                headers[1:],
+                payload_hash or sigv4.UNSIGNED_PAYLOAD,
             )
         if coded:
             request.parts = sigv4.chunked_body(

@@ -82,14 +82,21 @@ class Stack:
     def cli(self, *words, input=None, environment=None):
         """Runs `s3gw` and returns the CompletedProcess, whatever its exit code."""
         return subprocess.run(
-            [paths.BINARIES / "s3gw", *map(str, words)], capture_output=True, text=True, input=input, cwd=self.directory,
-            timeout=CLI_SECONDS, env=self.environment | (environment or {}),
+            [paths.BINARIES / "s3gw", *map(str, words)],
+            capture_output=True,
+            text=True,
+            input=input,
+            cwd=self.directory,
+            timeout=CLI_SECONDS,
+            env=self.environment | (environment or {}),
         )
 
     def s3gw(self, *words, **options):
         """Runs `s3gw`, which must succeed, and returns what it printed."""
         result = self.cli(*words, **options)
-        assert result.returncode == 0, f"s3gw {' '.join(map(str, words))}: {result.returncode}\n{result.stdout}{result.stderr}"
+        assert result.returncode == 0, (
+            f"s3gw {' '.join(map(str, words))}: {result.returncode}\n{result.stdout}{result.stderr}"
+        )
         return result.stdout
 
     def s3gw_json(self, *words, **options):
@@ -99,8 +106,18 @@ class Stack:
         directory = pathlib.Path(directory or self.directory / "backends" / name)
         directory.mkdir(parents=True, exist_ok=True)
         self.s3gw(
-            "backend", "add", name, "--type", "file", "--path", directory, "--country", country,
-            "--region", region or f"{country.lower()}-{name}-1", *words,
+            "backend",
+            "add",
+            name,
+            "--type",
+            "file",
+            "--path",
+            directory,
+            "--country",
+            country,
+            "--region",
+            region or f"{country.lower()}-{name}-1",
+            *words,
         )
         self.backends[name] = directory
         return directory
@@ -112,9 +129,26 @@ class Stack:
         if tls:
             words = ("--ca-file", self.authority.ca, *words)
         self.s3gw(
-            "backend", "add", name, "--type", "s3", "--endpoint", gateway.tls_endpoint if tls else gateway.endpoint,
-            "--signing-region", gateway.name, "--addressing", addressing, "--access-key-id", gateway.access_key_id,
-            "--secret-file", secret, "--country", country, "--region", region or f"{country.lower()}-{name}-1", *words,
+            "backend",
+            "add",
+            name,
+            "--type",
+            "s3",
+            "--endpoint",
+            gateway.tls_endpoint if tls else gateway.endpoint,
+            "--signing-region",
+            gateway.name,
+            "--addressing",
+            addressing,
+            "--access-key-id",
+            gateway.access_key_id,
+            "--secret-file",
+            secret,
+            "--country",
+            country,
+            "--region",
+            region or f"{country.lower()}-{name}-1",
+            *words,
         )
         self.backends[name] = gateway
 
@@ -144,7 +178,10 @@ class Stack:
 
     def start_pool(self):
         self.pool = Daemon(
-            "s3gw-fcgi", [paths.BINARIES / "s3gw-fcgi", "--config", self.configuration], self.directory, self.environment
+            "s3gw-fcgi",
+            [paths.BINARIES / "s3gw-fcgi", "--config", self.configuration],
+            self.directory,
+            self.environment,
         )
         wait_until(lambda: self.pool_is_up(), "the pool listens")
 
@@ -156,7 +193,9 @@ class Stack:
     def start_worker(self, *words):
         worker = Daemon(
             f"s3gw-worker-{len(self.workers)}",
-            [paths.BINARIES / "s3gw-worker", "run", "--config", self.configuration, *words], self.directory, self.environment,
+            [paths.BINARIES / "s3gw-worker", "run", "--config", self.configuration, *words],
+            self.directory,
+            self.environment,
         )
         self.workers.append(worker)
         return worker
@@ -164,8 +203,12 @@ class Stack:
     def worker_once(self):
         """Lets one worker do all that is due now."""
         result = subprocess.run(
-            [paths.BINARIES / "s3gw-worker", "once", "--config", self.configuration], capture_output=True, text=True,
-            timeout=CLI_SECONDS, env=self.environment, cwd=self.directory,
+            [paths.BINARIES / "s3gw-worker", "once", "--config", self.configuration],
+            capture_output=True,
+            text=True,
+            timeout=CLI_SECONDS,
+            env=self.environment,
+            cwd=self.directory,
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result
@@ -217,15 +260,21 @@ class Stack:
         """Returns a client over TLS with boto3's defaults; only what a test names in `configuration` differs."""
         credentials = credentials or self.credentials(tenant)
         return boto3.client(
-            "s3", endpoint_url=url or self.https_url, region_name=self.settings["region"],
-            aws_access_key_id=credentials.access_key_id, aws_secret_access_key=credentials.secret_access_key,
-            verify=str(self.authority.ca), config=Config(**configuration) if configuration else None,
+            "s3",
+            endpoint_url=url or self.https_url,
+            region_name=self.settings["region"],
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            verify=str(self.authority.ca),
+            config=Config(**configuration) if configuration else None,
         )
 
     def raw(self, tenant=None, tls=False, credentials=None, host=None):
         return RawClient(
             ("127.0.0.1", self.nginx.https_port if tls else self.nginx.http_port),
-            credentials or self.credentials(tenant), self.settings["region"], host,
+            credentials or self.credentials(tenant),
+            self.settings["region"],
+            host,
             self.authority.ca if tls else None,
         )
 
@@ -261,7 +310,11 @@ class Stack:
 
     def stored(self, backend=None):
         """Returns {path: size} of every file below a file backend, or below all of them."""
-        roots = [self.backends[backend]] if backend else [each for each in self.backends.values() if isinstance(each, pathlib.Path)]
+        roots = (
+            [self.backends[backend]]
+            if backend
+            else [each for each in self.backends.values() if isinstance(each, pathlib.Path)]
+        )
         found = {}
         for root in roots:
             for path in root.rglob("*"):
