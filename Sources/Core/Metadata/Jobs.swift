@@ -99,13 +99,17 @@ extension SQLConnection {
             """, .int(id), .int(fence)) == 1
     }
 
-    /// Gives a job back to be tried again; false when the lease was lost.
-    package func retryJob(id: Int64, fence: Int64, notBefore: Timestamp, error: String) throws(S3Error) -> Bool {
+    /// Gives a job back to be tried again; false when the lease was lost. An attempt that does not count is taken off
+    /// again: the job only had to wait.
+    package func retryJob(
+        id: Int64, fence: Int64, notBefore: Timestamp, error: String, countsAttempt: Bool = true
+    ) throws(S3Error) -> Bool {
         try run(
             """
             UPDATE jobs SET state = 'ready', is_asked_again = 0, not_before = $3, due_at = $3, lease_owner = NULL,
-                lease_until = NULL, last_error = $4 WHERE id = $1 AND fence = $2 AND state = 'leased'
-            """, .int(id), .int(fence), SQLValue(notBefore), .text(error)) == 1
+                lease_until = NULL, last_error = $4, attempts = attempts - $5
+            WHERE id = $1 AND fence = $2 AND state = 'leased'
+            """, .int(id), .int(fence), SQLValue(notBefore), .text(error), .int(countsAttempt ? 0 : 1)) == 1
     }
 
     /// Makes a job a dead letter; false when the lease was lost.
@@ -127,6 +131,13 @@ extension SQLConnection {
     /// Tells whether nobody else has claimed the job since.
     package func holdsLease(id: Int64, fence: Int64) throws(S3Error) -> Bool {
         try has("SELECT 1 FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'", .int(id), .int(fence))
+    }
+
+    /// Tells whether somebody is doing, or will do, that job: it is neither done nor dead.
+    package func hasOpenJob(kind: JobKind, versionID: VersionID, backendID: Int64) throws(S3Error) -> Bool {
+        try has(
+            "SELECT 1 FROM jobs WHERE version_id = $1 AND backend_id = $2 AND kind = $3 AND state <> 'dead'",
+            .bytes(versionID.bytes), .int(backendID), .text(kind.rawValue))
     }
 
     /// Returns the oldest jobs in `state`, or in any for nil.

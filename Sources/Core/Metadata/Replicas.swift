@@ -70,6 +70,37 @@ extension SQLConnection {
         }
     }
 
+    /// Writes down in which physical bucket a replica's bytes are, or are about to be; false when there is no such
+    /// replica, or one that is present already.
+    package func setReplica(
+        versionID: VersionID, backendID: Int64, physicalBucket: String
+    ) throws(S3Error) -> Bool {
+        guard let sequence = try sequence(of: versionID) else { return false }
+        return try run(
+            """
+            UPDATE replicas SET physical_bucket = $3
+            WHERE version_sequence = $1 AND backend_id = $2 AND state <> 'present'
+            """, .int(sequence), .int(backendID), .text(physicalBucket)) == 1
+    }
+
+    /// Adds a replica that the version does not have yet; false when the version has no row, or a replica there.
+    package func insertReplica(_ replica: Replica) throws(S3Error) -> Bool {
+        guard let sequence = try sequence(of: replica.versionID) else { return false }
+        let isThere = try has(
+            "SELECT 1 FROM replicas WHERE version_sequence = $1 AND backend_id = $2", .int(sequence),
+            .int(replica.backendID))
+        guard !isThere else { return false }
+        try insertReplica(replica, of: sequence, state: replica.state)
+        return true
+    }
+
+    /// Tells whether any version has, or is about to have, bytes in that physical bucket.
+    package func hasReplicas(backendID: Int64, physicalBucket: String) throws(S3Error) -> Bool {
+        try has(
+            "SELECT 1 FROM replicas WHERE backend_id = $1 AND physical_bucket = $2 LIMIT 1", .int(backendID),
+            .text(physicalBucket))
+    }
+
     /// Forgets a replica whose bytes are gone; with the last one of a dead version the version's row goes, too.
     package func deleteReplica(versionID: VersionID, backendID: Int64) throws(S3Error) {
         guard let sequence = try sequence(of: versionID) else { return }
