@@ -1,24 +1,101 @@
+import Logging
+
 /// The gateway of one process, shared by its request threads.
 package final class Gateway: Sendable {
-    package init() {}
+    private let world: World
+    private let authenticator: Authenticator
+    private static let log = Logger(label: "s3gw.gateway")
+
+    package init(world: World) {
+        self.world = world
+        authenticator = Authenticator(signingKeys: SigningKeyCache())
+    }
 
     /// Answers one request; the body of this function is the map of `Sources/Core`.
+    ///
+    /// Routing follows authentication because a presigned URL carries headers in its query, and these take part in it.
     package func serve(_ request: HTTPRequest, on wire: inout some Wire & ~Copyable) {
-        refuse(S3Error(.notImplemented), request, &wire)
+        var request = request
+        do throws(S3Error) {
+            let snapshot = try world.snapshot()  // Operations/World
+            let (tenant, payload) = try authenticate(&request, snapshot)  // Auth/
+            let route = try S3Route(routing: request)  // Request/
+            try Authorization.check(request, tenant)  // Operations/
+            let call = Call(
+                request: request, route: route, tenant: tenant, payload: payload, snapshot: snapshot, world: world)
+            try execute(call, on: &wire)  // Operations/ -> Placement/, Backend/, Metadata/
+        } catch {
+            refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
+        }
     }
 
-    private func refuse(_ error: S3Error, _ request: HTTPRequest, _ wire: inout some Wire & ~Copyable) {
-        refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
+    private func authenticate(
+        _ request: inout HTTPRequest, _ snapshot: WorldSnapshot
+    ) throws(S3Error) -> (Tenant, PayloadMode) {
+        let authentication = try authenticator.authenticate(&request, now: request.receivedAt) {
+            accessKeyID throws(S3Error) in try snapshot.credential(accessKeyID)
+        }
+        switch authentication {
+        case .anonymous: throw S3Error(.accessDenied)
+        case .signed(let credential, let payload):
+            guard let tenant = try snapshot.tenant(credential.tenantID) else { throw S3Error(.invalidAccessKeyID) }
+            return (tenant, payload)
+        }
     }
 
-    /// Answers a request that could not even be read, so that it has no `HTTPRequest`.
+    /// Runs the operation and sends its answer. Throws only while nothing has been sent.
+    private func execute(_ call: Call, on wire: inout some Wire & ~Copyable) throws(S3Error) {
+        let answer: Answer
+        switch call.route.operation {
+        case .getObject: return try GetObject.get(call, on: &wire)
+        case .headObject: answer = try GetObject.head(call)
+        case .putObject: answer = try PutObject.put(call)
+        case .deleteObject: answer = try DeleteObjects.one(call)
+        case .deleteObjects: answer = try DeleteObjects.many(call)
+        case .listObjects: answer = try ListObjects.version1(call)
+        case .listObjectsV2: answer = try ListObjects.version2(call)
+        case .listBuckets: answer = try ListBuckets.answer(call)
+        case .createBucket: answer = try BucketOperations.create(call)
+        case .headBucket: answer = try BucketOperations.head(call)
+        case .getBucketLocation: answer = try BucketOperations.location(call)
+        case .deleteBucket: answer = try BucketOperations.delete(call)
+        case .listObjectVersions, .listMultipartUploads, .postObject, .createSession, .bucketSetting, .copyObject,
+            .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
+            .createMultipartUpload, .uploadPart, .uploadPartCopy, .completeMultipartUpload, .abortMultipartUpload,
+            .listParts:
+            throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
+        }
+        do throws(WireClosed) {
+            guard !answer.body.isEmpty else { return try wire.send(answer.head) }
+            try wire.send(answer.head, body: answer.body)
+        } catch {
+            Self.log.debug("client left", metadata: call.logMetadata)
+        }
+    }
+
+    /// Sends the error document, also for a request that could not even be read; a 304 has none. What is ours to answer for
+    /// is logged under the request's id.
     package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
-        let document = ErrorDocument.render(
-            error, resource: rawPath, requestID: id.description, hostID: id.description)
-        var head = ResponseHead(status: error.code.status)
+        if error.code.status >= 500 || error.cause != nil {
+            Self.log.error(
+                "request failed",
+                metadata: [
+                    "request": "\(id)", "code": "\(error.code.name)", "cause": "\(error.cause ?? error.message)",
+                    "path": "\(String(decoding: rawPath, as: UTF8.self))",
+                ])
+        }
+        let isNotModified = error.code == .notModified
+        var head = ResponseHead(status: error.code.status, contentLength: isNotModified ? nil : 0)
         head.add("x-amz-request-id", id.description)
-        head.add("Content-Type", "application/xml")
+        head.add("x-amz-id-2", id.hostID)
         for header in error.headers { head.add(header.name, header.value) }
-        do throws(WireClosed) { try wire.send(head, body: document) } catch { return }
+        do throws(WireClosed) {
+            guard !isNotModified else { return try wire.send(head) }
+            head.add("Content-Type", "application/xml")
+            let document = ErrorDocument.render(error, resource: rawPath, requestID: id.description, hostID: id.hostID)
+            try wire.send(head, body: document)
+        } catch {
+            Self.log.debug("client left", metadata: ["request": "\(id)"])
+        }
     }
 }

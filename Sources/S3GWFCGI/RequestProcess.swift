@@ -29,7 +29,7 @@ struct RequestProcess: ParsableCommand {
             log.critical("libfcgi cannot be initialised")
             throw ExitCode(3)
         }
-        let gateway = Gateway()
+        let gateway = try openGateway(settings, log)
         let threads = try startThreads(settings, gateway, log)
         let watcher = Thread.start { Self.watchMaster() }
         guard watcher != nil else { throw ExitCode(3) }
@@ -40,6 +40,15 @@ struct RequestProcess: ParsableCommand {
             log.error("requests were cut at the drain deadline", metadata: ["requests": .stringConvertible(cut)])
             // Threads still use what static destructors would take down.
             _exit(3)
+        }
+    }
+
+    private func openGateway(_ settings: Configuration, _ log: Logger) throws -> Gateway {
+        do throws(S3Error) {
+            return Gateway(world: try World.open(settings, environment: ProcessEnvironment.variables()))
+        } catch {
+            log.critical("the gateway cannot be opened", metadata: ["cause": "\(error.cause ?? error.message)"])
+            throw ExitCode(3)
         }
     }
 

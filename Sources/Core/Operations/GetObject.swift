@@ -1,0 +1,154 @@
+import Logging
+
+/// GetObject and HeadObject.
+///
+/// Source: Amazon S3 API Reference, GetObject and HeadObject.
+enum GetObject {
+    private static let log = Logger(label: "s3gw.get")
+
+    /// What a read has to send, decided from the database alone.
+    private struct Plan {
+        let version: ObjectVersion
+        let replicas: [Replica]
+        let range: ClosedRange<Int64>?
+        let head: ResponseHead
+    }
+
+    static func head(_ call: Call) throws(S3Error) -> Answer { Answer(try plan(call).head) }
+
+    /// Streams the object. Throws only before the head has gone out; a backend that fails later cuts the transfer, so that
+    /// the client sees a body shorter than promised.
+    static func get(_ call: Call, on wire: inout some Wire & ~Copyable) throws(S3Error) {
+        let plan = try plan(call)
+        guard plan.version.sizeBytes > 0 else {
+            do throws(WireClosed) { try wire.send(plan.head) } catch { log.debug("client left", metadata: call.logMetadata) }
+            return
+        }
+        var failures: [String] = []
+        for replica in ordered(plan.replicas, call.snapshot) {
+            guard let live = call.snapshot.backends[replica.backendID] else { continue }
+            switch relay(plan, from: replica, on: live, to: &wire) {
+            case .sent: return
+            case .failedBefore(let cause): failures.append(cause)
+            case .cut(let cause):
+                log.error("transfer cut", metadata: call.logMetadata(cause: cause))
+                return
+            }
+            log.warning("replica failed", metadata: call.logMetadata(cause: failures.last ?? ""))
+        }
+        throw S3Error(
+            .serviceUnavailable, cause: "no replica of \(plan.version.id) could be read: \(failures.joined(separator: "; "))"
+        ).header("Retry-After", "1")
+    }
+
+    private static func plan(_ call: Call) throws(S3Error) -> Plan {
+        let bucket = try call.bucket()
+        let key = try call.key()
+        try checkVersionID(call)
+        let found = try call.database.read { sql throws(S3Error) in
+            try sql.currentVersionWithReplicas(bucketID: bucket.id, key: key)
+        }
+        guard let (version, replicas) = found else {
+            throw S3Error(.noSuchKey).detail("Key", key.text)
+        }
+        try checkConditions(call, version)
+        if call.request.target.has("partNumber") { return try partPlan(call, version, replicas) }
+        let range = try ByteRange.resolve(call.request.headers["range"], sizeBytes: version.sizeBytes)
+        return Plan(version: version, replicas: replicas, range: range, head: responseHead(call, version, range))
+    }
+
+    /// A 304 repeats what a cache needs (RFC 9110 15.4.5).
+    private static func checkConditions(_ call: Call, _ version: ObjectVersion) throws(S3Error) {
+        do throws(S3Error) {
+            try Conditions(call.request.headers).checkRead(eTag: version.eTag, lastModified: version.lastModified)
+        } catch {
+            guard error.code == .notModified else { throw error }
+            throw error.header("ETag", "\"\(version.eTag)\"").header("Last-Modified", version.lastModified.httpDate)
+        }
+    }
+
+    /// Objects are written in one piece so far, and so part 1 is the whole.
+    private static func partPlan(_ call: Call, _ version: ObjectVersion, _ replicas: [Replica]) throws(S3Error) -> Plan {
+        guard call.request.headers["range"] == nil else {
+            throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
+        }
+        guard let number = call.request.target.queryText("partNumber").flatMap(PartNumber.init(text:)) else {
+            throw S3Error(.invalidArgument, "Part number must be an integer between 1 and 10000, inclusive")
+                .detail("ArgumentName", "partNumber")
+        }
+        guard number.value == 1 else {
+            throw S3Error(.invalidPartNumber).detail("ActualPartCount", "1")
+                .detail("PartNumberRequested", String(number.value))
+        }
+        let whole = version.sizeBytes > 0 ? 0...(version.sizeBytes - 1) : nil
+        return Plan(version: version, replicas: replicas, range: whole, head: responseHead(call, version, whole))
+    }
+
+    /// Buckets are not versioned yet: the only version that can be named is `null`.
+    static func checkVersionID(_ call: Call) throws(S3Error) {
+        guard let versionID = call.request.target.query("versionId"), !versionID.elementsEqual("null".utf8) else { return }
+        guard VersionID(text: versionID) != nil else {
+            throw S3Error(.invalidArgument, "Invalid version id specified")
+                .detail("ArgumentName", "versionId")
+        }
+        throw S3Error(.noSuchVersion)
+    }
+
+    private static func responseHead(_ call: Call, _ version: ObjectVersion, _ range: ClosedRange<Int64>?) -> ResponseHead {
+        let length = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
+        var head = call.head(range == nil ? 200 : 206, contentLength: length)
+        ObjectHeaders.describe(version, for: call.request, on: &head)
+        if let range {
+            head.add("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(version.sizeBytes)")
+        }
+        if length == version.sizeBytes { ObjectHeaders.addChecksum(of: version, for: call.request, on: &head) }
+        return head
+    }
+
+    /// Healthy backends first, in the order of placement; those the breaker has given up on stay as a last resort.
+    private static func ordered(_ replicas: [Replica], _ snapshot: WorldSnapshot) -> [Replica] {
+        guard replicas.count > 1 else { return replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false } }
+        let now = Timestamp.now()
+        let readable = replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false }
+        let isHealthy = { (replica: Replica) in
+            snapshot.backends[replica.backendID]?.breaker.allowsRequest(at: now) ?? false
+        }
+        return readable.filter(isHealthy) + readable.filter { !isHealthy($0) }
+    }
+
+    private enum Outcome {
+        case sent
+        case failedBefore(String)
+        case cut(String)
+    }
+
+    private static func relay(
+        _ plan: Plan, from replica: Replica, on live: LiveBackend, to wire: inout some Wire & ~Copyable
+    ) -> Outcome {
+        let expected = plan.head.contentLength ?? 0
+        var isHeadSent = false
+        do throws(BackendError) {
+            try live.observe { backend throws(BackendError) in
+                try unsafe backend.get(
+                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: plan.range,
+                    head: { found throws(BackendError) in
+                        guard found.sizeBytes == expected else {
+                            throw BackendError(
+                                .damaged, backend: live.name, "has \(found.sizeBytes) bytes where \(expected) belong")
+                        }
+                    },
+                    piece: { bytes throws(WireClosed) in
+                        if !isHeadSent {
+                            isHeadSent = true
+                            try wire.send(plan.head)
+                        }
+                        try unsafe wire.send(body: bytes)
+                    })
+            }
+            return .sent
+        } catch {
+            let cause = "\(live.name): \(error.cause)"
+            return isHeadSent ? .cut(cause) : .failedBefore(cause)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+/// ListObjectsV2 and its predecessor ListObjects.
+///
+/// Source: Amazon S3 API Reference, ListObjectsV2 and ListObjects.
+enum ListObjects {
+    static let maximumPage = 1000
+
+    /// The parameters both versions share.
+    private struct Parameters {
+        let prefix: [UInt8]
+        let delimiter: [UInt8]
+        let maxKeys: Int
+        let isURLEncoded: Bool
+
+        init(_ target: RequestTarget) throws(S3Error) {
+            prefix = target.query("prefix") ?? []
+            delimiter = target.query("delimiter") ?? []
+            maxKeys = try Self.maxKeys(target)
+            isURLEncoded = try Self.isURLEncoded(target)
+        }
+
+        private static func maxKeys(_ target: RequestTarget) throws(S3Error) -> Int {
+            guard let text = target.query("max-keys"), !text.isEmpty else { return maximumPage }
+            guard let number = DecimalNumber.parse(text), number <= Int(Int32.max) else {
+                throw S3Error(.invalidArgument, "Provided max-keys not an integer or within integer range")
+                    .detail("ArgumentName", "max-keys")
+                    .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
+            }
+            return number
+        }
+
+        private static func isURLEncoded(_ target: RequestTarget) throws(S3Error) -> Bool {
+            guard let text = target.query("encoding-type"), !text.isEmpty else { return false }
+            guard text.elementsEqual("url".utf8) else {
+                throw S3Error(.invalidArgument, "Invalid Encoding Method specified in Request")
+                    .detail("ArgumentName", "encoding-type")
+                    .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
+            }
+            return true
+        }
+
+        func page(_ call: Call, _ bucket: Bucket, after marker: [UInt8]) throws(S3Error) -> ListingPage {
+            let query = ListingQuery(
+                bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker, limit: min(maxKeys, maximumPage))
+            guard query.limit > 0 else { return ListingPage(entries: [], isTruncated: false, nextMarker: nil) }
+            return try call.database.read { sql throws(S3Error) in try sql.list(query) }
+        }
+
+        /// Keys, prefixes and markers are percent-encoded when the client asked for it; a `/` stays readable, as on AWS.
+        func write(_ name: String, _ bytes: [UInt8], to xml: inout XMLWriter) {
+            xml.element(name, isURLEncoded ? URIEncoding.encode(bytes, keepingSlash: true) : bytes)
+        }
+    }
+
+    /// ListObjectsV2.
+    static func version2(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        let target = call.request.target
+        let parameters = try Parameters(target)
+        let token = target.query("continuation-token")
+        let startAfter = target.query("start-after") ?? []
+        let page = try parameters.page(call, bucket, after: try token.map(ContinuationToken.decode) ?? startAfter)
+        var xml = XMLWriter(reserving: 512 + page.entries.count * 320)
+        xml.openRoot("ListBucketResult")
+        xml.element("Name", bucket.name.text)
+        parameters.write("Prefix", parameters.prefix, to: &xml)
+        if !startAfter.isEmpty { parameters.write("StartAfter", startAfter, to: &xml) }
+        xml.element("KeyCount", page.entries.count)
+        xml.element("MaxKeys", parameters.maxKeys)
+        if !parameters.delimiter.isEmpty { parameters.write("Delimiter", parameters.delimiter, to: &xml) }
+        if parameters.isURLEncoded { xml.element("EncodingType", "url") }
+        xml.element("IsTruncated", page.isTruncated)
+        if let token { xml.element("ContinuationToken", token) }
+        if page.isTruncated, let marker = page.nextMarker {
+            xml.element("NextContinuationToken", ContinuationToken.encode(marker))
+        }
+        let owner = target.queryText("fetch-owner") == "true" ? call.tenant : nil
+        writeEntries(page, owner, parameters, to: &xml)
+        xml.close("ListBucketResult")
+        return Answer(call, document: xml)
+    }
+
+    /// ListObjects: a marker in place of a token, and always the owner.
+    static func version1(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        let parameters = try Parameters(call.request.target)
+        let marker = call.request.target.query("marker") ?? []
+        let page = try parameters.page(call, bucket, after: marker)
+        var xml = XMLWriter(reserving: 512 + page.entries.count * 480)
+        xml.openRoot("ListBucketResult")
+        xml.element("Name", bucket.name.text)
+        parameters.write("Prefix", parameters.prefix, to: &xml)
+        parameters.write("Marker", marker, to: &xml)
+        // Only listings with a delimiter name the next marker: otherwise it is the last key.
+        if page.isTruncated, !parameters.delimiter.isEmpty, let next = page.nextMarker {
+            parameters.write("NextMarker", next, to: &xml)
+        }
+        xml.element("MaxKeys", parameters.maxKeys)
+        if !parameters.delimiter.isEmpty { parameters.write("Delimiter", parameters.delimiter, to: &xml) }
+        if parameters.isURLEncoded { xml.element("EncodingType", "url") }
+        xml.element("IsTruncated", page.isTruncated)
+        writeEntries(page, call.tenant, parameters, to: &xml)
+        xml.close("ListBucketResult")
+        return Answer(call, document: xml)
+    }
+
+    private static func writeEntries(
+        _ page: ListingPage, _ owner: Tenant?, _ parameters: Parameters, to xml: inout XMLWriter
+    ) {
+        for case .object(let object) in page.entries {
+            xml.open("Contents")
+            parameters.write("Key", object.key.bytes, to: &xml)
+            xml.element("LastModified", object.lastModified.wholeSecond.iso8601)
+            xml.element("ETag", "\"\(object.eTag)\"")
+            if let algorithm = object.checksumAlgorithm {
+                xml.element("ChecksumAlgorithm", algorithm.rawValue)
+                xml.element("ChecksumType", "FULL_OBJECT")
+            }
+            xml.element("Size", Int(object.sizeBytes))
+            if let owner {
+                xml.open("Owner")
+                xml.element("ID", owner.canonicalID)
+                xml.element("DisplayName", owner.displayName)
+                xml.close("Owner")
+            }
+            xml.element("StorageClass", object.storageClass)
+            xml.close("Contents")
+        }
+        for case .commonPrefix(let prefix) in page.entries {
+            xml.open("CommonPrefixes")
+            parameters.write("Prefix", prefix, to: &xml)
+            xml.close("CommonPrefixes")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+/// PutObject.
+///
+/// Source: Amazon S3 API Reference, PutObject.
+enum PutObject {
+    static func put(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        let key = try call.key()
+        let headers = call.request.headers
+        try UnsupportedHeaders.refuse(in: headers)
+        let conditions = Conditions(headers)
+        try conditions.checkWriteForm()
+        let stored = try ObjectHeaders.stored(from: headers)
+        let storageClass = try ObjectHeaders.storageClass(from: headers)
+        let payload = try verifiedPayload(call)
+        if conditions.concernWrites { try checkEarly(conditions, call, bucket, key) }
+        let now = Timestamp.now()
+        var version = ObjectVersion(
+            id: VersionID(at: now), sequence: 0, bucketID: bucket.id, key: key, isDeleteMarker: false,
+            sizeBytes: payload.decodedSizeBytes, eTag: "", lastModified: now, storageClass: storageClass,
+            checksum: payload.checksum, headers: stored)
+        let writer = ObjectWriter(call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket))
+        let replicas = try writer.store(payload, as: version)
+        version.eTag = Hex.text(replicas.md5)
+        return try commit(version, replicas, conditions, call, writer)
+    }
+
+    /// Verifies everything the client claims of the body, and its size, before any backend sees a byte.
+    private static func verifiedPayload(_ call: Call) throws(S3Error) -> VerifiedPayload {
+        let limit = call.request.site.maximumPutSizeBytes
+        // The framing of aws-chunked only adds bytes: a body below the limit may be checked before it is read.
+        let payload = try PayloadVerifier.verify(call.request, mode: call.payload, wantMD5: false)
+        guard payload.decodedSizeBytes <= limit else {
+            throw S3Error(.entityTooLarge).detail("ProposedSize", String(payload.decodedSizeBytes))
+                .detail("MaxSizeAllowed", String(limit))
+        }
+        return payload
+    }
+
+    /// Saves the work of a write that would lose anyway; the commit decides.
+    private static func checkEarly(
+        _ conditions: Conditions, _ call: Call, _ bucket: Bucket, _ key: ObjectKey
+    ) throws(S3Error) {
+        let current = try call.database.read { sql throws(S3Error) in
+            try sql.currentVersion(bucketID: bucket.id, key: key)
+        }
+        try conditions.checkWrite(overETag: current?.eTag)
+    }
+
+    private static func commit(
+        _ version: ObjectVersion, _ replicas: ObjectWriter.Stored, _ conditions: Conditions, _ call: Call,
+        _ writer: ObjectWriter
+    ) throws(S3Error) -> Answer {
+        let committed: ObjectVersion
+        do throws(S3Error) {
+            committed = try call.database.write { sql throws(S3Error) in
+                try sql.commitPut(NewVersion(version: version, present: replicas.present, pending: replicas.pending)) {
+                    current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag)
+                }
+            }
+        } catch {
+            // A refusal is certain; after any other failure the row may be there, and then its bytes must stay.
+            if error.code.status < 500 { writer.discard(replicas) }
+            throw error
+        }
+        var head = call.head(200)
+        head.add("ETag", "\"\(committed.eTag)\"")
+        if let checksum = committed.checksum {
+            head.add(checksum.algorithm.headerName, Base64.encode(checksum.value))
+            head.add("x-amz-checksum-type", "FULL_OBJECT")
+        }
+        return Answer(head)
+    }
+}

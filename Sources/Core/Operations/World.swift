@@ -1,0 +1,96 @@
+import Synchronization
+
+/// What a process knows of tenants, keys, backends, policies and buckets.
+///
+/// The database is the truth; this is its cache. Every answer belongs to one `configurationGeneration`: a change made by
+/// any process bumps that number, and the next request here starts from an empty cache.
+package final class World: Sendable {
+    package let database: Database
+    package let provisioner: BucketProvisioner
+    private let masterKeys: MasterKeys
+    private let current = Mutex<WorldSnapshot?>(nil)
+
+    /// The row of `installation` that holds the sealed key under which bucket names are hashed.
+    package static let namespaceKeyName = "namespace-key"
+    package static let installationTable = "installation"
+
+    /// Throws when the database was never initialised, or when `masterKeys` do not open its secrets.
+    package init(database: Database, masterKeys: MasterKeys) throws(S3Error) {
+        self.database = database
+        self.masterKeys = masterKeys
+        let sealed = try database.read { sql throws(S3Error) in try sql.installationValue(Self.namespaceKeyName) }
+        guard let sealed else {
+            throw S3Error(.internalError, cause: "the database has no namespace key: run `s3gw init`")
+        }
+        let key = try masterKeys.open(sealed, table: Self.installationTable, row: Self.namespaceKeyName)
+        provisioner = BucketProvisioner(
+            naming: PhysicalBucketNaming { Crypto.hmacSHA256(key: key, message: $0) }, database: database)
+    }
+
+    /// Opens the database and the master keys that `configuration` names; `S3GW_MASTER_KEY` in `environment` goes before the
+    /// file. Throws `InternalError` whose cause says what to do.
+    package static func open(
+        _ configuration: Configuration, environment: [String: String]
+    ) throws(S3Error) -> World {
+        let masterKeys: MasterKeys
+        if let text = environment[MasterKeys.environmentName] {
+            masterKeys = try MasterKeys(parsing: Array(text.utf8), origin: MasterKeys.environmentName)
+        } else {
+            masterKeys = try MasterKeys(contentsOfFile: configuration.masterKeyFile)
+        }
+        return try World(database: try Database.open(path: configuration.databasePath), masterKeys: masterKeys)
+    }
+
+    /// Returns what is known now: one cheap statement when nothing has changed.
+    package func snapshot() throws(S3Error) -> WorldSnapshot {
+        let generation = try database.read { sql throws(S3Error) in try sql.configurationGeneration() }
+        let cached = current.withLock { $0 }
+        if let cached, cached.generation == generation { return cached }
+        let fresh = try load(generation: generation, reusing: cached)
+        current.withLock { $0 = fresh }
+        return fresh
+    }
+
+    /// Backends whose record did not change keep their connections and their breaker.
+    private func load(generation: Int64, reusing old: WorldSnapshot?) throws(S3Error) -> WorldSnapshot {
+        let records = try database.read { sql throws(S3Error) in try sql.backends() }
+        var backends: [Int64: LiveBackend] = [:]
+        for record in records {
+            if let known = old?.backends[record.id], known.backend.record == record {
+                backends[record.id] = known
+                continue
+            }
+            let secret = try record.sealedSecret.map { sealed throws(S3Error) in
+                try masterKeys.open(sealed, table: "backends", row: record.name)
+            }
+            backends[record.id] = LiveBackend(try BackendFactory.make(record, secret: secret))
+        }
+        return WorldSnapshot(
+            generation: generation, backends: backends, database: database, masterKeys: masterKeys)
+    }
+}
+
+/// A backend with what this process has learned about its health.
+package final class LiveBackend: Sendable {
+    package let backend: any Backend
+    package let breaker = CircuitBreaker()
+
+    package init(_ backend: any Backend) { self.backend = backend }
+
+    package var name: String { backend.record.name }
+
+    /// Reads are allowed in every state but `offline`.
+    package var isReadable: Bool { backend.record.state != .offline }
+
+    /// Notes the outcome of a call for the breaker and hands the error on.
+    package func observe<T>(_ call: (any Backend) throws(BackendError) -> T) throws(BackendError) -> T {
+        do throws(BackendError) {
+            let result = try call(backend)
+            breaker.recordSuccess()
+            return result
+        } catch {
+            if error.kind == .unavailable || error.kind == .full { breaker.recordFailure(at: Timestamp.now()) }
+            throw error
+        }
+    }
+}

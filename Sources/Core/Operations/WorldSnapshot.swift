@@ -1,0 +1,131 @@
+import Synchronization
+
+/// The world at one generation; shared by the threads of a process, filled as questions come.
+package final class WorldSnapshot: Sendable {
+    package let generation: Int64
+    package let backends: [Int64: LiveBackend]
+    private let database: Database
+    private let masterKeys: MasterKeys
+    private let caches = Mutex(Caches())
+
+    /// Entries of one cache; a full one starts over.
+    private static let capacity = 10_000
+
+    private struct BucketOwner: Hashable {
+        let tenantID: Int64
+        let name: BucketName
+    }
+
+    private struct MappingPlace: Hashable {
+        let bucketID: Int64
+        let backendID: Int64
+    }
+
+    private struct Caches {
+        var credentials: [String: Credential] = [:]
+        var tenants: [Int64: Tenant] = [:]
+        var buckets: [BucketOwner: Bucket] = [:]
+        var policies: [Int64: EffectivePolicy] = [:]
+        var physicalNames: [MappingPlace: String] = [:]
+    }
+
+    init(generation: Int64, backends: [Int64: LiveBackend], database: Database, masterKeys: MasterKeys) {
+        self.generation = generation
+        self.backends = backends
+        self.database = database
+        self.masterKeys = masterKeys
+    }
+
+    /// Returns the opened secret of an access key, nil when there is no such key.
+    package func credential(_ accessKeyID: String) throws(S3Error) -> Credential? {
+        try cached(\.credentials, accessKeyID) { () throws(S3Error) -> Credential? in
+            guard let key = try self.database.read({ sql throws(S3Error) in try sql.accessKey(id: accessKeyID) }) else {
+                return nil
+            }
+            let secret = try self.masterKeys.open(key.sealedSecret, table: "access_keys", row: key.id)
+            return Credential(accessKeyID: key.id, secret: secret, isActive: key.isActive, tenantID: key.tenantID)
+        }
+    }
+
+    package func tenant(_ id: Int64) throws(S3Error) -> Tenant? {
+        try cached(\.tenants, id) { () throws(S3Error) in
+            try self.database.read { sql throws(S3Error) in try sql.tenant(id: id) }
+        }
+    }
+
+    package func bucket(_ name: BucketName, of tenantID: Int64) throws(S3Error) -> Bucket? {
+        try cached(\.buckets, BucketOwner(tenantID: tenantID, name: name)) { () throws(S3Error) in
+            try self.database.read { sql throws(S3Error) in try sql.bucket(tenantID: tenantID, name: name) }
+        }
+    }
+
+    /// The tenant's ceiling, narrowed by the bucket's own policy and its locations.
+    package func policy(for bucket: Bucket) throws(S3Error) -> EffectivePolicy {
+        let policy = try cached(\.policies, bucket.id) { () throws(S3Error) -> EffectivePolicy? in
+            try self.database.read { sql throws(S3Error) in
+                let ceiling = try sql.policy(tenantID: bucket.tenantID)
+                let own = try sql.policy(bucketID: bucket.id)
+                return try Self.effective(ceiling: ceiling?.json, own: own?.json, locations: bucket.locations)
+            }
+        }
+        guard let policy else { throw S3Error(.internalError, cause: "no policy could be made for bucket \(bucket.id)") }
+        return policy
+    }
+
+    /// The policy a bucket of this tenant would have, before it exists.
+    package func policy(forNewBucketOf tenantID: Int64, locations: [String]) throws(S3Error) -> EffectivePolicy {
+        try database.read { sql throws(S3Error) in
+            try Self.effective(ceiling: try sql.policy(tenantID: tenantID)?.json, own: nil, locations: locations)
+        }
+    }
+
+    /// The stored physical name, nil before the bucket was made on that backend.
+    package func physicalName(of bucket: Bucket, on backendID: Int64) throws(S3Error) -> String? {
+        try cached(\.physicalNames, MappingPlace(bucketID: bucket.id, backendID: backendID)) {
+            () throws(S3Error) -> String? in
+            let mapping = try self.database.read { sql throws(S3Error) in
+                try sql.mapping(bucketID: bucket.id, backendID: backendID)
+            }
+            return mapping.flatMap { $0.state == .ready ? $0.physicalName : nil }
+        }
+    }
+
+    /// Every backend as the placement function sees it, in order of id.
+    package func candidates(at now: Timestamp = .now()) -> [PlacementCandidate] {
+        backends.sorted { $0.key < $1.key }.map { id, live in
+            let record = live.backend.record
+            return PlacementCandidate(
+                backendID: id, name: record.name, location: record.location, state: record.state,
+                isHealthy: live.breaker.allowsRequest(at: now))
+        }
+    }
+
+    private static func effective(
+        ceiling: [UInt8]?, own: [UInt8]?, locations: [String]
+    ) throws(S3Error) -> EffectivePolicy {
+        try EffectivePolicy(
+            tenant: try document(ceiling), bucket: try document(own), locations: locations, replicaCountTag: nil)
+    }
+
+    private static func document(_ json: [UInt8]?) throws(S3Error) -> PolicyDocument? {
+        guard let json else { return nil }
+        do throws(PolicyError) {
+            return try PolicyDocument(parsing: json)
+        } catch {
+            throw S3Error(.internalError, cause: "a stored policy does not read: \(error)")
+        }
+    }
+
+    /// Looks in one cache, then asks outside the lock; a missing thing is not remembered.
+    private func cached<Key: Hashable & Sendable, Value: Sendable>(
+        _ path: any WritableKeyPath<Caches, [Key: Value]> & Sendable, _ key: Key, ask: () throws(S3Error) -> Value?
+    ) throws(S3Error) -> Value? {
+        if let value = caches.withLock({ $0[keyPath: path][key] }) { return value }
+        guard let value = try ask() else { return nil }
+        caches.withLock { caches in
+            if caches[keyPath: path].count >= Self.capacity { caches[keyPath: path].removeAll(keepingCapacity: true) }
+            caches[keyPath: path][key] = value
+        }
+        return value
+    }
+}
