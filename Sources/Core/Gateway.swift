@@ -43,7 +43,9 @@ package final class Gateway: Sendable {
         }
     }
 
-    /// Runs the operation and sends its answer. Throws only while nothing has been sent.
+    /// Runs the operation and sends its answer.
+    ///
+    /// Throws only while nothing has been sent.
     private func execute(_ call: Call, on wire: inout some Wire & ~Copyable) throws(S3Error) {
         let answer: Answer
         switch call.route.operation {
@@ -73,8 +75,9 @@ package final class Gateway: Sendable {
         }
     }
 
-    /// Sends the error document, also for a request that could not even be read; a 304 has none. What is ours to answer for
-    /// is logged under the request's id.
+    /// Sends the error document, also for a request that could not even be read; a 304 has none.
+    ///
+    /// What is ours to answer for is logged under the request's id.
     package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
         if error.code.status >= 500 || error.cause != nil {
             Self.log.error(

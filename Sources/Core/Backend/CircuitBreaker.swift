@@ -1,7 +1,8 @@
 import Synchronization
 
-/// Keeps traffic off a backend that keeps failing, and lets one request try again now and then. One for each backend and
-/// process.
+/// Keeps traffic off a backend that keeps failing, and lets one request try again now and then.
+///
+/// One for each backend and process.
 ///
 /// Closed: everything passes. Open, after `failureLimit` failures in a row: nothing passes for `openSeconds`. Half open:
 /// one request passes as a trial; its success closes the breaker, its failure opens it again.
@@ -19,8 +20,10 @@ package final class CircuitBreaker: Sendable {
 
     package init() {}
 
-    /// Tells whether a request may go there now. The first to ask after the pause becomes the trial: until its outcome is
-    /// noted, or another pause has passed, the answer for others stays no.
+    /// Tells whether a request may go there now.
+    ///
+    /// The first to ask after the pause becomes the trial: until its outcome is noted, or another pause has passed, the
+    /// answer for others stays no.
     package func allowsRequest(at now: Timestamp) -> Bool {
         state.withLock { state in
             guard let trial = state.nextTrial else { return true }

@@ -99,8 +99,9 @@ extension SQLConnection {
             """, .int(id), .int(fence)) == 1
     }
 
-    /// Gives a job back to be tried again; false when the lease was lost. An attempt that does not count is taken off
-    /// again: the job only had to wait.
+    /// Gives a job back to be tried again; false when the lease was lost.
+    ///
+    /// An attempt that does not count is taken off again: the job only had to wait.
     package func retryJob(
         id: Int64, fence: Int64, notBefore: Timestamp, error: String, countsAttempt: Bool = true
     ) throws(S3Error) -> Bool {

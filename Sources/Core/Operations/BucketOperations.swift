@@ -2,7 +2,9 @@
 ///
 /// Source: Amazon S3 API Reference, the actions of these names.
 enum BucketOperations {
-    /// Buckets one tenant may own. AWS: 10,000 by default ("Bucket quotas").
+    /// Buckets one tenant may own.
+    ///
+    /// AWS: 10,000 by default ("Bucket quotas").
     static let maximumBucketsPerTenant = 10_000
     /// Locations in one comma-separated `LocationConstraint`.
     static let maximumLocations = 16

@@ -83,12 +83,15 @@ enum DeleteObjects {
             for child in object.children where !["Key", "VersionId", "ETag"].contains(child.name) {
                 throw S3Error(.notImplemented).detail("Element", child.name)
             }
-            entries.append(Entry(key: key, versionID: object.child("VersionId")?.text, eTag: object.child("ETag")?.word))
+            entries.append(
+                Entry(key: key, versionID: object.child("VersionId")?.text, eTag: object.child("ETag")?.word))
         }
         return entries
     }
 
-    /// Deletes one key; returns why not. A database that fails is thrown, and then nothing was deleted.
+    /// Deletes one key; returns why not.
+    ///
+    /// A database that fails is thrown, and then nothing was deleted.
     private static func refusal(
         of entry: Entry, in bucket: Bucket, _ sql: any SQLConnection
     ) throws(S3Error) -> S3Error? {

@@ -21,7 +21,9 @@ enum FanOut {
         var filled: [Output] { outputs.compactMap { $0.value.withLock { $0 } } }
     }
 
-    /// Returns the outputs in the order of the inputs. The first input is worked on by the calling thread.
+    /// Returns the outputs in the order of the inputs.
+    ///
+    /// The first input is worked on by the calling thread.
     static func map<Input: Sendable, Output: Sendable>(
         _ inputs: [Input], _ body: @escaping @Sendable (Input) -> Output
     ) -> [Output] {

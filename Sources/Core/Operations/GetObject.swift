@@ -16,12 +16,16 @@ enum GetObject {
 
     static func head(_ call: Call) throws(S3Error) -> Answer { Answer(try plan(call).head) }
 
-    /// Streams the object. Throws only before the head has gone out; a backend that fails later cuts the transfer, so that
-    /// the client sees a body shorter than promised.
+    /// Streams the object.
+    ///
+    /// Throws only before the head has gone out; a backend that fails later cuts the transfer, so that the client sees
+    /// a body shorter than promised.
     static func get(_ call: Call, on wire: inout some Wire & ~Copyable) throws(S3Error) {
         let plan = try plan(call)
         guard plan.version.sizeBytes > 0 else {
-            do throws(WireClosed) { try wire.send(plan.head) } catch { log.debug("client left", metadata: call.logMetadata) }
+            do throws(WireClosed) { try wire.send(plan.head) } catch {
+                log.debug("client left", metadata: call.logMetadata)
+            }
             return
         }
         var failures: [String] = []
@@ -37,7 +41,8 @@ enum GetObject {
             log.warning("replica failed", metadata: call.logMetadata(cause: failures.last ?? ""))
         }
         throw S3Error(
-            .serviceUnavailable, cause: "no replica of \(plan.version.id) could be read: \(failures.joined(separator: "; "))"
+            .serviceUnavailable,
+            cause: "no replica of \(plan.version.id) could be read: \(failures.joined(separator: "; "))"
         ).header("Retry-After", "1")
     }
 
@@ -68,7 +73,8 @@ enum GetObject {
     }
 
     /// Objects are written in one piece so far, and so part 1 is the whole.
-    private static func partPlan(_ call: Call, _ version: ObjectVersion, _ replicas: [Replica]) throws(S3Error) -> Plan {
+    private static func partPlan(_ call: Call, _ version: ObjectVersion, _ replicas: [Replica]) throws(S3Error) -> Plan
+    {
         guard call.request.headers["range"] == nil else {
             throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
         }
@@ -86,7 +92,9 @@ enum GetObject {
 
     /// Buckets are not versioned yet: the only version that can be named is `null`.
     static func checkVersionID(_ call: Call) throws(S3Error) {
-        guard let versionID = call.request.target.query("versionId"), !versionID.elementsEqual("null".utf8) else { return }
+        guard let versionID = call.request.target.query("versionId"), !versionID.elementsEqual("null".utf8) else {
+            return
+        }
         guard VersionID(text: versionID) != nil else {
             throw S3Error(.invalidArgument, "Invalid version id specified")
                 .detail("ArgumentName", "versionId")
@@ -94,7 +102,9 @@ enum GetObject {
         throw S3Error(.noSuchVersion)
     }
 
-    private static func responseHead(_ call: Call, _ version: ObjectVersion, _ range: ClosedRange<Int64>?) -> ResponseHead {
+    private static func responseHead(_ call: Call, _ version: ObjectVersion, _ range: ClosedRange<Int64>?)
+        -> ResponseHead
+    {
         let length = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
         var head = call.head(range == nil ? 200 : 206, contentLength: length)
         ObjectHeaders.describe(version, for: call.request, on: &head)
@@ -107,7 +117,9 @@ enum GetObject {
 
     /// Healthy backends first, in the order of placement; those the breaker has given up on stay as a last resort.
     private static func ordered(_ replicas: [Replica], _ snapshot: WorldSnapshot) -> [Replica] {
-        guard replicas.count > 1 else { return replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false } }
+        guard replicas.count > 1 else {
+            return replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false }
+        }
         let now = Timestamp.now()
         let readable = replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false }
         let isHealthy = { (replica: Replica) in

@@ -40,7 +40,8 @@ enum ListObjects {
 
         func page(_ call: Call, _ bucket: Bucket, after marker: [UInt8]) throws(S3Error) -> ListingPage {
             let query = ListingQuery(
-                bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker, limit: min(maxKeys, maximumPage))
+                bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker,
+                limit: min(maxKeys, maximumPage))
             guard query.limit > 0 else { return ListingPage(entries: [], isTruncated: false, nextMarker: nil) }
             return try call.database.read { sql throws(S3Error) in try sql.list(query) }
         }

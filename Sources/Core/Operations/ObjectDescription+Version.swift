@@ -17,7 +17,8 @@ extension ObjectDescription {
         ]
         if let md5 = payload.md5 { fields.append(("s3gw-etag", Hex.encode(md5))) }
         if let checksum = version.checksum {
-            fields.append(("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.value)))
+            fields.append(
+                ("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.value)))
         }
         for field in version.headers { fields.append(("s3gw-h-\(field.name)", field.value)) }
         var metadata: [HeaderField] = []

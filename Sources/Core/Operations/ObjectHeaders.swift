@@ -1,6 +1,8 @@
 /// The headers that are stored with an object and come back when it is read.
 enum ObjectHeaders {
-    /// Names and values of all `x-amz-meta-*` together. Source: Amazon S3 User Guide, "Working with object metadata".
+    /// Names and values of all `x-amz-meta-*` together.
+    ///
+    /// Source: Amazon S3 User Guide, "Working with object metadata".
     static let maximumUserMetadataBytes = 2048
     static let userMetadataPrefix = "x-amz-meta-"
     private static let defaultContentType = Array("binary/octet-stream".utf8)
@@ -11,10 +13,14 @@ enum ObjectHeaders {
         "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR",
     ]
 
-    /// Picks what a write stores. Throws `MetadataTooLarge`.
+    /// Picks what a write stores.
+    ///
+    /// Throws `MetadataTooLarge`.
     static func stored(from headers: HeaderFields) throws(S3Error) -> [HeaderField] {
         var stored = [
-            HeaderField(name: "content-type", value: headers["content-type"].flatMap { $0.isEmpty ? nil : $0 } ?? defaultContentType)
+            HeaderField(
+                name: "content-type",
+                value: headers["content-type"].flatMap { $0.isEmpty ? nil : $0 } ?? defaultContentType)
         ]
         for name in system {
             if let value = headers[name], !value.isEmpty { stored.append(HeaderField(name: name, value: value)) }
@@ -59,7 +65,9 @@ enum ObjectHeaders {
 
     // MARK: Reading
 
-    /// `response-*` parameters and the header each one replaces. Source: Amazon S3 API Reference, GetObject.
+    /// `response-*` parameters and the header each one replaces.
+    ///
+    /// Source: Amazon S3 API Reference, GetObject.
     private static let overrides: [(parameter: StaticString, header: String)] = [
         ("response-cache-control", "cache-control"), ("response-content-disposition", "content-disposition"),
         ("response-content-encoding", "content-encoding"), ("response-content-language", "content-language"),

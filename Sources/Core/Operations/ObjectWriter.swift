@@ -23,7 +23,9 @@ struct ObjectWriter {
     }
 
     /// Stores `payload` under a fresh physical key on `acknowledge` backends, trying another allowed one for each that
-    /// fails. Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
+    /// fails.
+    ///
+    /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
     func store(_ payload: VerifiedPayload, as version: ObjectVersion) throws(S3Error) -> Stored {
         let physicalKey = PhysicalKey.make(version.key, version.id)
         let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, payload: payload)
@@ -46,7 +48,9 @@ struct ObjectWriter {
         }
     }
 
-    /// Removes what `store` wrote, after the database refused it. What cannot be removed is found by reconciling.
+    /// Removes what `store` wrote, after the database refused it.
+    ///
+    /// What cannot be removed is found by reconciling.
     func discard(_ stored: Stored) {
         for replica in stored.present {
             guard let live = call.snapshot.backends[replica.backendID] else { continue }
@@ -55,7 +59,8 @@ struct ObjectWriter {
                     try backend.delete(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
                 }
             } catch {
-                call.log.warning("refused object left behind", metadata: call.logMetadata(cause: "\(error.backend): \(error.cause)"))
+                call.log.warning(
+                    "refused object left behind", metadata: call.logMetadata(cause: "\(error.backend): \(error.cause)"))
             }
         }
     }
@@ -97,7 +102,8 @@ struct ObjectWriter {
                     PhysicalObject(bucket: name, key: key), from: source, description: description, grant: grant)
             }
             let replica = Replica(
-                versionID: versionID, backendID: grant.backendID, physicalBucket: name, physicalKey: key, state: .present)
+                versionID: versionID, backendID: grant.backendID, physicalBucket: name, physicalKey: key,
+                state: .present)
             return .stored(replica, md5: receipt.md5)
         } catch {
             let cause = "\(error.backend): \(error.cause)"
@@ -133,7 +139,8 @@ struct ObjectWriter {
     private func pending(_ grants: [PlacementGrant], _ version: ObjectVersion, _ key: [UInt8]) -> [Replica] {
         grants.map { grant in
             Replica(
-                versionID: version.id, backendID: grant.backendID, physicalBucket: "", physicalKey: key, state: .pending)
+                versionID: version.id, backendID: grant.backendID, physicalBucket: "", physicalKey: key, state: .pending
+            )
         }
     }
 }

@@ -68,7 +68,9 @@ package final class WorldSnapshot: Sendable {
                 return try Self.effective(ceiling: ceiling?.json, own: own?.json, locations: bucket.locations)
             }
         }
-        guard let policy else { throw S3Error(.internalError, cause: "no policy could be made for bucket \(bucket.id)") }
+        guard let policy else {
+            throw S3Error(.internalError, cause: "no policy could be made for bucket \(bucket.id)")
+        }
         return policy
     }
 

@@ -1,4 +1,6 @@
-/// Headers that ask for something this gateway does not do yet. Each is refused by name: nothing is accepted and ignored.
+/// Headers that ask for something this gateway does not do yet.
+///
+/// Each is refused by name: nothing is accepted and ignored.
 package enum UnsupportedHeaders {
     private static let prefixes = [
         "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-bucket-object-lock-",

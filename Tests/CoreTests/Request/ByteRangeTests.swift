@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct ByteRangeTests {
     @Test(arguments: [
-        ("bytes=0-9", 0, 9), ("bytes=5-", 5, 99), ("bytes=-10", 90, 99), ("bytes=-1000", 0, 99), ("bytes=99-99", 99, 99),
+        ("bytes=0-9", 0, 9), ("bytes=5-", 5, 99), ("bytes=-10", 90, 99), ("bytes=-1000", 0, 99),
+        ("bytes=99-99", 99, 99),
         ("bytes=50-1000", 50, 99), ("BYTES=0-0", 0, 0), ("bytes= 1 - 2 ", 1, 2),
         ("bytes=0-99999999999999999999999", 0, 99),
     ])
@@ -16,7 +17,9 @@ import Testing
         #expect(try ByteRange.resolve(Array(header.utf8), sizeBytes: 100) == nil)
     }
 
-    @Test(arguments: [("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 100), ("bytes=0-0", 0), ("bytes=-5", 0)])
+    @Test(arguments: [
+        ("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 100), ("bytes=0-0", 0), ("bytes=-5", 0),
+    ])
     func `a range beyond the object is refused with its real size`(header: String, sizeBytes: Int64) {
         do throws(S3Error) {
             _ = try ByteRange.resolve(Array(header.utf8), sizeBytes: sizeBytes)

@@ -14,7 +14,9 @@ import Testing
         #expect(target.rawPath == Array(raw.utf8))
     }
 
-    @Test(arguments: ["", "b", "/%", "/%4", "/%zz", "/%00", "/%FF", "/a b", "/é", "/a#b", "/a?x=%", "/a?x=%00", "/\u{7F}"])
+    @Test(arguments: [
+        "", "b", "/%", "/%4", "/%zz", "/%00", "/%FF", "/a b", "/é", "/a#b", "/a?x=%", "/a?x=%00", "/\u{7F}",
+    ])
     func `what is no target is an invalid URI`(raw: String) { #expect(code { _ = try parse(raw) } == .invalidURI) }
 
     @Test func `query parameters are decoded, may be empty and must be unique`() throws {

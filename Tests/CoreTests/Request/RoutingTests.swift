@@ -23,13 +23,16 @@ import Testing
         ("POST", "/bucket?delete", "DeleteObjects"), ("GET", "/bucket?versions", "ListObjectVersions"),
         ("GET", "/bucket?uploads", "ListMultipartUploads"), ("POST", "/bucket", "PostObject"),
         ("GET", "/bucket?acl", "BucketSetting"), ("PUT", "/bucket?versioning", "BucketSetting"),
-        ("PUT", "/bucket?policy", "BucketSetting"), ("GET", "/bucket/k", "GetObject"), ("HEAD", "/bucket/k", "HeadObject"),
+        ("PUT", "/bucket?policy", "BucketSetting"), ("GET", "/bucket/k", "GetObject"),
+        ("HEAD", "/bucket/k", "HeadObject"),
         ("PUT", "/bucket/k", "PutObject"), ("DELETE", "/bucket/k", "DeleteObject"),
         ("GET", "/bucket/k?attributes", "GetObjectAttributes"), ("PUT", "/bucket/k?tagging", "ObjectSetting"),
-        ("POST", "/bucket/k?uploads", "CreateMultipartUpload"), ("PUT", "/bucket/k?partNumber=1&uploadId=u", "UploadPart"),
+        ("POST", "/bucket/k?uploads", "CreateMultipartUpload"),
+        ("PUT", "/bucket/k?partNumber=1&uploadId=u", "UploadPart"),
         ("PUT", "/bucket/k?partNumber=1", "UploadPart"), ("POST", "/bucket/k?uploadId=u", "CompleteMultipartUpload"),
         ("DELETE", "/bucket/k?uploadId=u", "AbortMultipartUpload"), ("GET", "/bucket/k?uploadId=u", "ListParts"),
-        ("POST", "/bucket/k?select&select-type=2", "SelectObjectContent"), ("POST", "/bucket/k?restore", "RestoreObject"),
+        ("POST", "/bucket/k?select&select-type=2", "SelectObjectContent"),
+        ("POST", "/bucket/k?restore", "RestoreObject"),
     ])
     func `a request is one operation`(method: String, uri: String, operation: String) throws {
         #expect(try route(method, uri).operation.rawValue == operation)

@@ -29,7 +29,8 @@ import Testing
     @Test func `depth, size and encoding have bounds`() {
         let deep = String(repeating: "<a>", count: 20) + String(repeating: "</a>", count: 20)
         #expect(code { _ = try read("<Delete>\(deep)</Delete>") } == .malformedXML)
-        #expect(code { _ = try XMLReader.parse(Array("<Delete/>".utf8), root: "Delete", maximumBytes: 8) } == .malformedXML)
+        #expect(
+            code { _ = try XMLReader.parse(Array("<Delete/>".utf8), root: "Delete", maximumBytes: 8) } == .malformedXML)
         let bad = Array("<Delete>".utf8) + [0xFF] + Array("</Delete>".utf8)
         #expect(code { _ = try XMLReader.parse(bad, root: "Delete") } == .malformedXML)
     }
