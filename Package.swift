@@ -53,6 +53,8 @@ let package = Package(
                 "Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "MicroBenchmarks", dependencies: ["Core"], path: "Benchmarks/Micro", swiftSettings: strict),
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], exclude: ["Vectors"], swiftSettings: strict),
     ]

@@ -81,15 +81,4 @@ enum ASCII {
     static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
     static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
-
-    /// Reads decimal digits and nothing else; nil when empty, too long for an `Int64`, or not digits.
-    static func number(_ digits: [UInt8]) -> Int64? {
-        guard !digits.isEmpty, digits.count <= 18 else { return nil }
-        var value: Int64 = 0
-        for digit in digits {
-            guard isDigit(digit) else { return nil }
-            value = value * 10 + Int64(digit - 0x30)
-        }
-        return value
-    }
 }

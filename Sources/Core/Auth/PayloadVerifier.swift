@@ -59,10 +59,10 @@ package enum PayloadVerifier {
         _ request: HTTPRequest, _ mode: PayloadMode
     ) throws(S3Error) -> AWSChunkedFraming.Format? {
         guard case .streaming(let signing, let hasTrailer) = mode else { return nil }
-        guard let length = request.headers["x-amz-decoded-content-length"], let sizeBytes = ASCII.number(length) else {
+        guard let length = request.headers["x-amz-decoded-content-length"], let sizeBytes = DecimalNumber.parse(length) else {
             throw S3Error(.missingContentLength)
         }
-        return .init(decodedSizeBytes: sizeBytes, isSigned: signing != nil, hasTrailer: hasTrailer)
+        return .init(decodedSizeBytes: Int64(sizeBytes), isSigned: signing != nil, hasTrailer: hasTrailer)
     }
 
     /// Throws `InvalidDigest` when Content-MD5 is not base64 of 16 bytes (RFC 1864).

@@ -2,7 +2,7 @@
 ///
 /// Source: Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters".
 enum PresignedURL {
-    static let maximumExpirySeconds: Int64 = 604_800
+    static let maximumExpirySeconds = 604_800
     static let signatureName = Array("X-Amz-Signature".utf8)
 
     /// Throws `AuthorizationQueryParametersError`, or `AccessDenied` when the URL has expired or is not valid yet.
@@ -35,7 +35,7 @@ enum PresignedURL {
     }
 
     private static func checkTime(_ moment: Timestamp, expiry: [UInt8], now: Timestamp) throws(S3Error) {
-        guard let seconds = ASCII.number(expiry) else {
+        guard let seconds = DecimalNumber.parse(expiry) else {
             throw malformed(
                 expiry.first == UInt8(ascii: "-")
                     ? "X-Amz-Expires must be non-negative" : "X-Amz-Expires should be a number")
@@ -46,7 +46,7 @@ enum PresignedURL {
                     + "than \(maximumExpirySeconds) seconds")
         }
         guard seconds >= 1 else { throw malformed("X-Amz-Expires must be at least 1 second") }
-        let end = moment.adding(seconds: seconds)
+        let end = moment.adding(seconds: Int64(seconds))
         guard now <= end else {
             throw S3Error(.accessDenied, "Request has expired")
                 .detail("X-Amz-Expires", String(seconds))
