@@ -59,7 +59,8 @@ package enum PayloadVerifier {
         _ request: HTTPRequest, _ mode: PayloadMode
     ) throws(S3Error) -> AWSChunkedFraming.Format? {
         guard case .streaming(let signing, let hasTrailer) = mode else { return nil }
-        guard let length = request.headers["x-amz-decoded-content-length"], let sizeBytes = DecimalNumber.parse(length) else {
+        guard let length = request.headers["x-amz-decoded-content-length"], let sizeBytes = DecimalNumber.parse(length)
+        else {
             throw S3Error(.missingContentLength)
         }
         return .init(decodedSizeBytes: Int64(sizeBytes), isSigned: signing != nil, hasTrailer: hasTrailer)

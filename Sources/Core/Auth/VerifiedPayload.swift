@@ -18,6 +18,9 @@ package struct VerifiedPayload: Sendable {
     /// Throws `MaxMessageLengthExceeded` above `limit` bytes.
     package func bytes(atMost limit: Int) throws(S3Error) -> [UInt8] {
         guard decodedSizeBytes <= Int64(limit) else { throw S3Error(.maxMessageLengthExceeded) }
-        return try makeReader().readAll(limitBytes: limit)
+        let buffer = ByteBuffer(sizeBytes: Int(decodedSizeBytes))
+        let count = try unsafe makeReader().read(into: buffer.bytes)
+        guard Int64(count) == decodedSizeBytes else { throw AWSChunkedFraming.broken }
+        return unsafe Array(buffer.prefix(count))
     }
 }
