@@ -57,5 +57,6 @@ let package = Package(
             name: "MicroBenchmarks", dependencies: ["Core"], path: "Benchmarks/Micro", swiftSettings: strict),
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], exclude: ["Vectors"], swiftSettings: strict),
+        .testTarget(name: "S3GWFCGITests", dependencies: ["S3GWFCGI", "Core"], swiftSettings: strict),
     ]
 )
