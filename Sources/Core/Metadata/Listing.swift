@@ -26,6 +26,18 @@ package struct ListedObject: Sendable, Hashable {
     package var lastModified: Timestamp
     package var storageClass: String
     package var checksumAlgorithm: ChecksumAlgorithm?
+
+    package init(
+        key: ObjectKey, sizeBytes: Int64, eTag: String, lastModified: Timestamp, storageClass: String,
+        checksumAlgorithm: ChecksumAlgorithm?
+    ) {
+        self.key = key
+        self.sizeBytes = sizeBytes
+        self.eTag = eTag
+        self.lastModified = lastModified
+        self.storageClass = storageClass
+        self.checksumAlgorithm = checksumAlgorithm
+    }
 }
 
 package enum ListingEntry: Sendable, Hashable {

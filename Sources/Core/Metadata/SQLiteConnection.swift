@@ -87,6 +87,13 @@ private import Glibc
         try has("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1", .text(name))
     }
 
+    /// Returns what a PRAGMA of this connection says.
+    package func setting(_ pragma: String) throws(S3Error) -> String {
+        let statement = unsafe try SQLiteStatement("PRAGMA \(pragma)", of: self, handle)
+        defer { statement.finish() }
+        return try statement.next() ? statement.text(0) : ""
+    }
+
     /// Begins a transaction: one snapshot for reading, or the write lock at once for writing.
     package func begin(writing: Bool) throws(S3Error) {
         if writing { try run("BEGIN IMMEDIATE") } else { try run("BEGIN") }

@@ -1,0 +1,111 @@
+import Core
+import Testing
+
+@Suite struct StatementPlanTests {
+    /// Calls every function that a request or the worker calls.
+    static func useEverything(_ world: MetadataScenario) throws {
+        let bucket = world.bucket
+        let key = MetadataScenario.key("dir/a")
+        let backend = world.backends[0]
+        let time = MetadataScenario.start
+        try world.write { db in
+            try db.insertAccessKey(
+                AccessKey(id: "AK", tenantID: world.tenant.id, sealedSecret: [1], isActive: true, createdAt: time))
+            try db.setAccessKey(id: "AK", isActive: false)
+            _ = try db.accessKey(id: "AK")
+            _ = try db.accessKeys(tenantID: world.tenant.id)
+            try db.deleteAccessKey(id: "AK")
+            try db.setInstallationValue("namespace-key", [1])
+            _ = try db.installationValue("namespace-key")
+            _ = try db.configurationGeneration()
+            _ = try db.tenant(named: "acme")
+            _ = try db.tenant(id: world.tenant.id)
+            _ = try db.backend(named: "b0")
+            try db.setBackend(id: backend.id, state: .active)
+            try db.setBackend(id: backend.id, abilities: "{}")
+            try db.setPolicy(tenantID: world.tenant.id, json: [1], at: time)
+            try db.setPolicy(bucketID: bucket.id, json: [1], at: time)
+            try db.removePolicy(tenantID: world.tenant.id, at: time)
+            try db.removePolicy(bucketID: bucket.id, at: time)
+            _ = try db.bucket(tenantID: world.tenant.id, name: bucket.name)
+            _ = try db.bucket(id: bucket.id)
+            _ = try db.buckets(named: bucket.name)
+            _ = try db.buckets(tenantID: world.tenant.id, prefix: [], after: nil, limit: 10)
+            let mapping = BucketMapping(
+                bucketID: bucket.id, backendID: backend.id, physicalName: "n", scheme: 1, counter: 0, state: .creating)
+            _ = try db.insertMapping(mapping)
+            try db.setMapping(bucketID: bucket.id, backendID: backend.id, counter: 0, state: .ready)
+            _ = try db.mapping(bucketID: bucket.id, backendID: backend.id)
+            _ = try db.mapping(backendID: backend.id, physicalName: "n")
+            let old = try db.commitPut(world.newVersion(key, present: 1, pending: 1), unless: { _ in })
+            _ = try db.commitPut(world.newVersion(key, present: 1), unless: { _ in })
+            _ = try db.currentVersion(bucketID: bucket.id, key: key)
+            _ = try db.currentVersionWithReplicas(bucketID: bucket.id, key: key)
+            _ = try db.versions(bucketID: bucket.id, key: key, limit: 10)
+            _ = try db.version(id: old.id)
+            _ = try db.replicas(of: old.id)
+            for state in [ReplicaState.pending, .present, .removing] {
+                try db.setReplica(versionID: old.id, backendID: backend.id, state: state)
+            }
+            _ = try db.commitDelete(bucketID: bucket.id, key: key, at: time, unless: { _ in })
+            _ = try db.list(ListingQuery(bucketID: bucket.id, delimiter: [0x2F], limit: 10))
+            for job in try db.claimJobs(owner: "w", limit: 9, now: time.adding(seconds: 9), leaseUntil: time) {
+                _ = try db.holdsLease(id: job.id, fence: job.fence)
+                _ = try db.extendLease(id: job.id, fence: job.fence, until: time)
+                _ = try db.retryJob(id: job.id, fence: job.fence, notBefore: time, error: "e")
+                _ = try db.buryJob(id: job.id, fence: job.fence, error: "e")
+                _ = try db.reviveJob(id: job.id, at: time)
+                _ = try db.finishJob(id: job.id, fence: job.fence)
+                _ = try db.dropJob(id: job.id)
+                if let id = job.versionID { try db.deleteReplica(versionID: id, backendID: job.backendID) }
+            }
+            _ = try db.jobs(state: .ready, limit: 10)
+            #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
+            try db.deleteBucket(id: bucket.id, at: time)
+        }
+    }
+
+    @Test func `no statement of a request or the worker scans or sorts`() throws {
+        let world = try MetadataScenario()
+        try Self.useEverything(world)
+        let plans = try world.read { db in try #require(db as? SQLiteConnection).plans() }
+        #expect(plans.count > 60)
+        for plan in plans where !plan.sql.contains("sqlite_master") {
+            for step in plan.steps where step.contains("SCAN") || step.contains("TEMP B-TREE") {
+                Issue.record("\(step) in \(plan.sql)")
+            }
+            #expect(plan.fullScanRows == 0 && plan.sorts == 0, "\(plan.sql)")
+        }
+    }
+
+    @Test func `the check of plans sees a scan and a sort`() throws {
+        let world = try MetadataScenario()
+        let steps = try world.read { db -> [String] in
+            _ = try db.jobCounts()
+            let plans = try #require(db as? SQLiteConnection).plans()
+            return plans.filter { $0.sql.contains("GROUP BY") }.flatMap(\.steps)
+        }
+        #expect(steps.contains { $0.contains("SCAN") } && steps.contains { $0.contains("TEMP B-TREE") })
+    }
+
+    /// Steps of SQLite's machine for one page of a bucket with `count` keys, most of them below one common prefix.
+    static func steps(_ count: Int, _ delimiter: String) throws -> Int {
+        let keys = (0..<count).map { Array("big/\($0 + 1_000_000)".utf8) } + [Array("a".utf8), Array("z".utf8)]
+        let world = try ListingTests.world(keys: keys)
+        let page = try world.read { db in
+            try db.list(ListingQuery(bucketID: world.bucket.id, delimiter: Array(delimiter.utf8), limit: 50))
+        }
+        #expect(page.entries.count == (delimiter.isEmpty ? 50 : 3))
+        return try world.read { db in
+            try #require(db as? SQLiteConnection).plans().filter { $0.sql.contains("FROM objects\n") }
+                .reduce(0) { $0 + $1.machineSteps }
+        }
+    }
+
+    @Test(arguments: ["", "/"])
+    func `a page costs the same in a small and in a large bucket`(delimiter: String) throws {
+        let small = try Self.steps(100, delimiter)
+        #expect(small > 0 && small < 1_500)
+        #expect(try Self.steps(10_000, delimiter) == small)
+    }
+}
