@@ -83,9 +83,11 @@ extension SQLConnection {
             """, .int(sequence), .int(backendID), .text(physicalBucket)) == 1
     }
 
-    /// Adds a replica that the version does not have yet; false when the version has no row, or a replica there.
+    /// Adds a replica that the version does not have yet; false when the version has no row, or a replica there, or is
+    /// dead and the replica is not `removing`.
     package func insertReplica(_ replica: Replica) throws(S3Error) -> Bool {
         guard let sequence = try sequence(of: replica.versionID) else { return false }
+        if replica.state != .removing, try !isLive(replica.versionID) { return false }
         let isThere = try has(
             "SELECT 1 FROM replicas WHERE version_sequence = $1 AND backend_id = $2", .int(sequence),
             .int(replica.backendID))

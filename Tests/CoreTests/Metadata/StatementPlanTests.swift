@@ -44,6 +44,11 @@ import Testing
             _ = try db.versions(bucketID: bucket.id, key: key, limit: 10)
             _ = try db.version(id: old.id)
             _ = try db.replicas(of: old.id)
+            _ = try db.isLive(old.id)
+            _ = try db.insertReplica(world.newVersion(key).present[0])
+            _ = try db.setReplica(versionID: old.id, backendID: backend.id, physicalBucket: "elsewhere")
+            _ = try db.hasReplicas(backendID: backend.id, physicalBucket: "elsewhere")
+            _ = try db.hasOpenJob(kind: .replicate, versionID: old.id, backendID: backend.id)
             for state in [ReplicaState.pending, .present, .removing] {
                 try db.setReplica(versionID: old.id, backendID: backend.id, state: state)
             }

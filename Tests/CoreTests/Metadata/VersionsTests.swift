@@ -111,6 +111,24 @@ import Testing
         }
     }
 
+    @Test func `a replica is added once, and to a dead version only to be removed`() throws {
+        let version = try world.put("cat.jpg")
+        var replica = Replica(
+            versionID: version.id, backendID: world.backends[1].id, physicalBucket: "p", physicalKey: [1],
+            state: .pending)
+        try world.write { (db) throws in
+            #expect(try db.insertReplica(replica) && !db.insertReplica(replica))
+            try db.deleteReplica(versionID: version.id, backendID: replica.backendID)
+        }
+        try world.delete("cat.jpg")
+        try world.write { (db) throws in
+            #expect(try !db.insertReplica(replica))
+            replica.state = .removing
+            #expect(try db.insertReplica(replica))
+            #expect(try db.replicas(of: version.id).count == 2)
+        }
+    }
+
     @Test func `a live version keeps its row without replicas`() throws {
         let version = try world.put("cat.jpg")
         try world.write { (db) throws in
