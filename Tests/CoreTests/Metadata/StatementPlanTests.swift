@@ -76,7 +76,10 @@ import Testing
         let plans = try world.read { db in try #require(db as? SQLiteConnection).plans() }
         #expect(plans.count > 60)
         for plan in plans where !plan.sql.contains("sqlite_master") {
-            for step in plan.steps where step.contains("SCAN") || step.contains("TEMP B-TREE") {
+            // An INSERT into a parent table is planned with a scan of its children that only runs when a deferred
+            // constraint is broken; the counters below tell that it did not.
+            for step in plan.steps
+            where !plan.sql.hasPrefix("INSERT") && (step.contains("SCAN") || step.contains("TEMP B-TREE")) {
                 Issue.record("\(step) in \(plan.sql)")
             }
             #expect(plan.fullScanRows == 0 && plan.sorts == 0, "\(plan.sql)")
