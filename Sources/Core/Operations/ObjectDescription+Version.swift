@@ -4,7 +4,7 @@ extension ObjectDescription {
     static let maximumMetadataBytes = 2048 - 64
 
     /// Describes a version that is about to be sent; values are percent-encoded, so that every backend keeps them.
-    init(of version: ObjectVersion, in bucket: Bucket, tenant: Tenant, payload: VerifiedPayload) {
+    init(of version: ObjectVersion, in bucket: Bucket, tenant: Tenant, md5: [UInt8]?) {
         var fields: [(String, [UInt8])] = [
             ("s3gw-scheme", Array("1".utf8)),
             ("s3gw-tenant", Array(tenant.canonicalID.utf8)),
@@ -15,7 +15,7 @@ extension ObjectDescription {
             ("s3gw-modified", Array(version.lastModified.iso8601.utf8)),
             ("s3gw-key", version.key.bytes),
         ]
-        if let md5 = payload.md5 { fields.append(("s3gw-etag", Hex.encode(md5))) }
+        if let md5 { fields.append(("s3gw-etag", Hex.encode(md5))) }
         if let checksum = version.checksum {
             fields.append(
                 ("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.value)))
@@ -35,6 +35,6 @@ extension ObjectDescription {
             metadata.append(HeaderField(name: name, value: encoded))
         }
         if omitted > 0 { metadata.append(HeaderField(name: "s3gw-omitted", value: Array(String(omitted).utf8))) }
-        self.init(sizeBytes: version.sizeBytes, md5: payload.md5, sha256: nil, metadata: metadata)
+        self.init(sizeBytes: version.sizeBytes, md5: md5, sha256: nil, metadata: metadata)
     }
 }

@@ -28,7 +28,7 @@ struct ObjectWriter {
     /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
     func store(_ payload: VerifiedPayload, as version: ObjectVersion) throws(S3Error) -> Stored {
         let physicalKey = PhysicalKey.make(version.key, version.id)
-        let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, payload: payload)
+        let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: payload.md5)
         var stored = Stored()
         var failures: [Int64: String] = [:]
         while true {

@@ -27,7 +27,7 @@ package final class World: Sendable {
             naming: PhysicalBucketNaming { Crypto.hmacSHA256(key: key, message: $0) }, database: database)
     }
 
-    /// Opens the database and the master keys that `configuration` names;
+    /// Opens the database and the master keys that `configuration` names.
     ///
     /// `S3GW_MASTER_KEY` in `environment` goes before the file. Throws `InternalError` whose cause says what to do.
     package static func open(
