@@ -45,6 +45,7 @@ let package = Package(
             name: "Worker",
             dependencies: [
                 "Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(

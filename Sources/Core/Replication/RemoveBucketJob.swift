@@ -1,0 +1,73 @@
+import Logging
+
+/// Removes the physical bucket of a deleted logical bucket, after its last replica has gone.
+struct RemoveBucketJob {
+    let context: JobContext
+
+    /// Objects removed in one attempt; the next attempt goes on.
+    static let maximumSweep = 10_000
+    private static let pageSize = 1000
+
+    func run() throws(JobFailure) -> JobOutcome {
+        let job = context.job
+        let mappings = try context.read { sql throws(S3Error) -> [BucketMapping]? in
+            // A name in use again would be a new bucket with a new row; this one stays deleted.
+            if try sql.bucket(id: job.bucketID) != nil { return nil }
+            return try sql.mappings(bucketID: job.bucketID).filter {
+                $0.backendID == job.backendID && $0.state == .removing
+            }
+        }
+        guard let mappings, !mappings.isEmpty else { return try context.finish { _ in .obsolete } }
+        let snapshot = try context.snapshot()
+        let live = try context.reachableBackend(job.backendID, in: snapshot)
+        for mapping in mappings {
+            let hasReplicas = try context.read { sql throws(S3Error) in
+                try sql.hasReplicas(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
+            }
+            guard !hasReplicas else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
+            try remove(mapping.physicalName, live)
+        }
+        return try context.finish { sql throws(S3Error) in
+            for mapping in mappings {
+                try sql.setMapping(
+                    bucketID: mapping.bucketID, backendID: mapping.backendID, counter: mapping.counter, state: .removed)
+            }
+            return .bucketRemoved
+        }
+    }
+
+    private func remove(_ name: String, _ live: LiveBackend) throws(JobFailure) {
+        do throws(BackendError) {
+            try live.observe { backend throws(BackendError) in try backend.deleteBucket(name) }
+        } catch {
+            switch error.kind {
+            case .missing: return
+            case .conflict: break
+            default: throw JobFailure(error)
+            }
+            try sweep(name, live)
+            try context.ask(live) { backend throws(BackendError) in try backend.deleteBucket(name) }
+        }
+    }
+
+    /// Removes what writes left behind that were cut short: the bucket was made by us, its name is never used again, and no
+    /// row speaks of anything in it.
+    private func sweep(_ name: String, _ live: LiveBackend) throws(JobFailure) {
+        var swept = 0
+        while swept < Self.maximumSweep {
+            let page = try context.ask(live) { backend throws(BackendError) in
+                try backend.list(name, after: nil, limit: Self.pageSize)
+            }
+            if page.isEmpty { break }
+            for entry in page {
+                try context.checkGoingOn()
+                try context.ask(live) { backend throws(BackendError) in
+                    try backend.delete(PhysicalObject(bucket: name, key: entry.key))
+                }
+            }
+            swept += page.count
+        }
+        context.log.notice(
+            "swept a deleted bucket", metadata: ["backend": "\(live.name)", "bucket": "\(name)", "objects": "\(swept)"])
+    }
+}

@@ -1,0 +1,159 @@
+import Logging
+import Synchronization
+
+/// Makes reality equal to policy: takes jobs from the database and does them, several at once.
+///
+/// Any number of workers may run on one database, and any may be killed at any moment: a job belongs to whoever has its
+/// lease, and only the holder of the newest fence commits.
+package final class Worker: Sendable {
+    package struct Settings: Sendable {
+        /// Jobs done at the same time.
+        package var concurrency: Int
+        package var pollIntervalMilliseconds: Int
+        package var leaseSeconds: Int
+        package var spoolDirectory: String
+        /// Names this process in leases, such as `host:pid`.
+        package var owner: String
+
+        package init(
+            concurrency: Int, pollIntervalMilliseconds: Int, leaseSeconds: Int, spoolDirectory: String, owner: String
+        ) {
+            self.concurrency = concurrency
+            self.pollIntervalMilliseconds = pollIntervalMilliseconds
+            self.leaseSeconds = leaseSeconds
+            self.spoolDirectory = spoolDirectory
+            self.owner = owner
+        }
+    }
+
+    /// How often a working worker tells what it did.
+    package static let reportIntervalMilliseconds = 10_000
+    /// How long a thread without work waits for those that still have some, when draining.
+    private static let drainPauseMilliseconds = 20
+
+    package let counts = WorkerCounts()
+    private let settings: Settings
+    private let world: World
+    private let stop: StopSignal
+    private let keeper: LeaseKeeper
+    private let runner: JobRunner
+    private let busy = Counter(0)
+    private let reported = Mutex(WorkerCounts.Values())
+    private let failure = Mutex<S3Error?>(nil)
+    private let log = Logger(label: "s3gw.worker")
+
+    package init(world: World, settings: Settings, stop: StopSignal) {
+        self.world = world
+        self.settings = settings
+        self.stop = stop
+        keeper = LeaseKeeper(database: world.database, leaseSeconds: settings.leaseSeconds)
+        runner = JobRunner(world: world, settings: settings, stop: stop, keeper: keeper, counts: counts)
+    }
+
+    /// Works until `stop`; the jobs in hand are finished or given back.
+    package func run() throws(S3Error) { try work(untilEmpty: false) }
+
+    /// Does all that is due, also what becomes due by it, then returns.
+    ///
+    /// Throws when the database fails.
+    package func drain() throws(S3Error) { try work(untilEmpty: true) }
+
+    private func work(untilEmpty: Bool) throws(S3Error) {
+        let ended = try StopSignal()
+        let left = Counter(settings.concurrency)
+        let jobs: @Sendable () -> Void = {
+            self.takeJobs(untilEmpty: untilEmpty)
+            // The last one lets the service thread go.
+            if left.decrement() == 0 { ended.stop() }
+        }
+        let bodies = [{ self.serve(until: ended) }] + Array(repeating: jobs, count: settings.concurrency)
+        try ThreadGroup.run(bodies) {
+            stop.stop()
+            ended.stop()
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    // MARK: Jobs
+
+    private func takeJobs(untilEmpty: Bool) {
+        while !stop.isStopped {
+            do throws(S3Error) {
+                if let job = try claim() {
+                    busy.increment()
+                    defer { busy.decrement() }
+                    try runner.run(job)
+                    continue
+                }
+            } catch {
+                log.error("the database failed", metadata: ["cause": "\(error.cause ?? error.message)"])
+                if untilEmpty {
+                    failure.withLock { $0 = error }
+                    return
+                }
+            }
+            guard untilEmpty else {
+                stop.wait(milliseconds: settings.pollIntervalMilliseconds)
+                continue
+            }
+            // A job that another thread is doing may bring the next one.
+            if busy.value == 0 { return }
+            stop.wait(milliseconds: Self.drainPauseMilliseconds)
+        }
+    }
+
+    private func claim() throws(S3Error) -> Job? {
+        let now = Timestamp.now()
+        return try world.database.write { sql throws(S3Error) in
+            try sql.claimJobs(
+                owner: settings.owner, limit: 1, now: now, leaseUntil: now.adding(seconds: Int64(settings.leaseSeconds))
+            )
+        }.first
+    }
+
+    // MARK: Service
+
+    /// Renews leases and reports, until the job threads have ended.
+    private func serve(until ended: StopSignal) {
+        let pause = min(keeper.intervalMilliseconds, Self.reportIntervalMilliseconds)
+        var renewed = Timestamp.monotonic()
+        var reported = renewed
+        while !ended.wait(milliseconds: pause) {
+            let now = Timestamp.monotonic()
+            if now.milliseconds - renewed.milliseconds >= Int64(keeper.intervalMilliseconds) {
+                keeper.renew(at: .now())
+                renewed = now
+            }
+            if now.milliseconds - reported.milliseconds >= Int64(Self.reportIntervalMilliseconds) {
+                report()
+                reported = now
+            }
+        }
+        report()
+    }
+
+    /// Writes one line when something happened since the last one.
+    private func report() {
+        let now = counts.current
+        let before = reported.withLock { last in
+            defer { last = now }
+            return last
+        }
+        let news = now.since(before)
+        if !news.isEmpty { log.info("\(news.text)") }
+    }
+}
+
+/// A number that threads count on.
+private final class Counter: Sendable {
+    private let number: Atomic<Int>
+
+    init(_ value: Int) { number = Atomic(value) }
+
+    var value: Int { number.load(ordering: .acquiring) }
+
+    func increment() { number.add(1, ordering: .acquiringAndReleasing) }
+
+    @discardableResult
+    func decrement() -> Int { number.subtract(1, ordering: .acquiringAndReleasing).newValue }
+}

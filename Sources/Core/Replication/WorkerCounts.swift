@@ -1,0 +1,69 @@
+import Synchronization
+
+/// What a worker has done since it began.
+package final class WorkerCounts: Sendable {
+    package struct Values: Sendable, Equatable {
+        package var copied = 0
+        package var copiedBytes: Int64 = 0
+        package var removed = 0
+        package var bucketsRemoved = 0
+        package var moved = 0
+        package var obsolete = 0
+        package var retried = 0
+        package var buried = 0
+        package var abandoned = 0
+        /// Replicas that were asked for their bytes and did not give the right ones.
+        package var badSources = 0
+
+        package init() {}
+
+        package var isEmpty: Bool { self == Values() }
+
+        func since(_ earlier: Values) -> Values {
+            var news = self
+            news.copied -= earlier.copied
+            news.copiedBytes -= earlier.copiedBytes
+            news.removed -= earlier.removed
+            news.bucketsRemoved -= earlier.bucketsRemoved
+            news.moved -= earlier.moved
+            news.obsolete -= earlier.obsolete
+            news.retried -= earlier.retried
+            news.buried -= earlier.buried
+            news.abandoned -= earlier.abandoned
+            news.badSources -= earlier.badSources
+            return news
+        }
+
+        /// `copied 3 (12 bytes), removed 1`, only what is not 0.
+        package var text: String {
+            let parts = [
+                (copied, "copied \(copied) (\(copiedBytes) bytes)"), (removed, "removed \(removed)"),
+                (bucketsRemoved, "removed \(bucketsRemoved) buckets"), (moved, "moved \(moved)"),
+                (obsolete, "obsolete \(obsolete)"), (retried, "to be retried \(retried)"),
+                (buried, "given up \(buried)"),
+                (abandoned, "abandoned \(abandoned)"), (badSources, "bad sources \(badSources)"),
+            ].filter { $0.0 > 0 }.map(\.1)
+            return parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
+        }
+    }
+
+    private let values = Mutex(Values())
+
+    package init() {}
+
+    func add(_ change: (inout Values) -> Void) { values.withLock { change(&$0) } }
+
+    package var current: Values { values.withLock { $0 } }
+
+    func count(_ done: JobOutcome.Done) {
+        add { values in
+            switch done {
+            case .copied: values.copied += 1
+            case .removed: values.removed += 1
+            case .bucketRemoved: values.bucketsRemoved += 1
+            case .moved: values.moved += 1
+            case .obsolete: values.obsolete += 1
+            }
+        }
+    }
+}

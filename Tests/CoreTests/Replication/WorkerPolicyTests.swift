@@ -1,0 +1,133 @@
+import Core
+import Foundation
+import Testing
+
+/// Policy before bytes, also for the worker: what was decided at the PUT is decided again.
+@Suite struct WorkerPolicyTests {
+    @Test func `a replica that policy forbids by now goes to an allowed backend`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["fr"])
+        try world.setPolicy(
+            #"{"residency":{"allow":["country:FI","country:DE"]},"replicas":{"count":2,"acknowledge":1}}"#)
+        let counts = try world.drain()
+        #expect(counts.moved == 1)
+        #expect(counts.copied == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        #expect(try world.contents("fr").isEmpty)
+        #expect(try world.jobs() == [])
+    }
+
+    @Test func `without an allowed backend the replica waits, and no byte moves`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["fr"])
+        try world.setPolicy(#"{"residency":{"allow":["country:FI"]},"replicas":{"count":2,"acknowledge":1}}"#)
+        #expect(try world.drain().retried == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "fr": .pending])
+        #expect(try world.contents("fr").isEmpty)
+        #expect(try world.contents("de").isEmpty)
+    }
+
+    @Test func `a replica beyond the number policy wants is not made`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
+        try world.setPolicy(#"{"replicas":{"count":1}}"#)
+        #expect(try world.drain().copied == 0)
+        #expect(try world.replicas(version) == ["fi": .present])
+        #expect(try world.contents("de").isEmpty)
+        #expect(try world.jobs() == [])
+    }
+
+    @Test func `two copies in one country do not count as two where countries must differ`() throws {
+        let world = try ReplicationScenario(
+            policy: #"{"replicas":{"count":2,"acknowledge":1,"distinct":"country"}}"#)
+        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
+        try world.drain()
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+    }
+
+    @Test func `a removal that policy no longer wants becomes a copy`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
+        let backend = try world.id("de")
+        try world.database.write { sql throws(S3Error) in
+            try sql.setReplica(versionID: version.id, backendID: backend, state: .removing)
+            try sql.insertJob(
+                kind: .removeReplica, bucketID: world.bucket.id, versionID: version.id, backendID: backend,
+                notBefore: ReplicationScenario.start)
+        }
+        let counts = try world.drain()
+        #expect(counts.removed == 0)
+        #expect(counts.copied == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        #expect(try world.contents("de").values.sorted() == ["meow"])
+    }
+
+    @Test func `a replica beyond the number policy wants is removed when a job asks for it`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de", "fr"])
+        let backend = try world.id("fr")
+        try world.database.write { sql throws(S3Error) in
+            try sql.setReplica(versionID: version.id, backendID: backend, state: .removing)
+            try sql.insertJob(
+                kind: .removeReplica, bucketID: world.bucket.id, versionID: version.id, backendID: backend,
+                notBefore: ReplicationScenario.start)
+        }
+        #expect(try world.drain().removed == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        #expect(try world.contents("fr").isEmpty)
+    }
+
+    @Test func `a removal of a replica that is needed and present does nothing`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
+        let backend = try world.id("de")
+        try world.database.write { sql throws(S3Error) in
+            try sql.insertJob(
+                kind: .removeReplica, bucketID: world.bucket.id, versionID: version.id, backendID: backend,
+                notBefore: ReplicationScenario.start)
+        }
+        #expect(try world.drain().obsolete == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        #expect(try world.contents("de").count == 1)
+    }
+
+    @Test func `a deleted bucket is removed from its backends once it is empty, with what was left in it`() throws {
+        let world = try ReplicationScenario()
+        try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
+        try world.drain()
+        let name = try world.physicalBucket("de")
+        // The rest of an upload that was cut short: nobody has a row for it.
+        let orphan = world.directory.appending(path: "de").appending(path: name)
+        try world.delete("cat.jpg")
+        try world.put("dog.jpg", "woof", present: ["de"])
+        let stray = try world.file(try world.put("stray", "left behind", present: ["de"]), on: "de")
+        let copy = stray.deletingLastPathComponent().appending(path: "copy-" + stray.lastPathComponent)
+        try FileManager.default.copyItem(at: stray, to: copy)
+        try world.delete("dog.jpg")
+        try world.delete("stray")
+        try world.deleteBucket()
+        try world.drain()
+        try world.passTime()
+        try world.drain()
+        #expect(try world.jobs() == [])
+        #expect(!FileManager.default.fileExists(atPath: orphan.path))
+        let states = try world.database.read { sql throws(S3Error) in
+            try sql.mappings(bucketID: world.bucket.id).map(\.state)
+        }
+        #expect(states == [.removed, .removed])
+    }
+
+    @Test func `the bucket of a living logical bucket is never removed`() throws {
+        let world = try ReplicationScenario()
+        let name = try world.physicalBucket("fi")
+        let backend = try world.id("fi")
+        try world.database.write { sql throws(S3Error) in
+            try sql.insertJob(
+                kind: .removeBucket, bucketID: world.bucket.id, versionID: nil, backendID: backend,
+                notBefore: ReplicationScenario.start)
+        }
+        #expect(try world.drain().obsolete == 1)
+        #expect(
+            FileManager.default.fileExists(atPath: world.directory.appending(path: "fi").appending(path: name).path))
+    }
+}
