@@ -41,6 +41,15 @@ struct BodySpool {
         return .file(path: "/proc/self/fd/\(file)", sizeBytes: total)
     }
 
+    /// Reads the end of the body of a request whose body is in nginx's file.
+    ///
+    /// Throws `InternalError` when there is a body nevertheless: `fastcgi_pass_request_body off` is missing.
+    mutating func requireEmpty(_ slot: borrowing FastCGISlot) throws(S3Error) {
+        guard try readPiece(slot) == 0 else {
+            throw S3Error(.internalError, cause: "nginx sent the body twice; see docs/nginx.md")
+        }
+    }
+
     /// Lets go of the body; called when the request is finished.
     mutating func finish() {
         guard file >= 0 else { return }

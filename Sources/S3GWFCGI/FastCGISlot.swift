@@ -245,8 +245,12 @@ private import CFastCGI
         return true
     }
 
+    /// Reads what is left of the request's body, after telling nginx that the answer is complete.
+    ///
+    /// Without that, nginx and a client that stopped sending would wait for each other and for us.
     private func drainBody() {
-        guard let stream = unsafe request.pointee.in else { return }
+        guard let stream = unsafe request.pointee.in, unsafe FCGX_HasSeenEOF(stream) == 0 else { return }
+        shutdown(connection, Int32(SHUT_WR))
         unsafe withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 8) { buffer in
             guard let start = buffer.baseAddress else { return }
             let bytes = unsafe start.assumingMemoryBound(to: CChar.self)

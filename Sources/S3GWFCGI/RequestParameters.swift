@@ -90,10 +90,10 @@ struct RequestParameters {
     /// Throws `InvalidArgument` when it is no number.
     func contentLength() throws(S3Error) -> Int64? {
         guard !contentLengthText.isEmpty else { return nil }
-        guard contentLengthText.count <= 18, contentLengthText.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard let length = DecimalNumber.parse(contentLengthText) else {
             throw S3Error(.invalidArgument, "The Content-Length is not a number.")
         }
-        return contentLengthText.reduce(Int64(0)) { $0 * 10 + Int64($1 - 0x30) }
+        return Int64(length)
     }
 
     /// Throws `InvalidRequest` when the request line names another host than the Host header: nginx chose the site by

@@ -47,8 +47,11 @@ struct RequestProcess: ParsableCommand {
         do throws(S3Error) {
             return Gateway(world: try World.open(settings, environment: ProcessEnvironment.variables()))
         } catch {
-            log.critical("the gateway cannot be opened", metadata: ["cause": "\(error.cause ?? error.message)"])
-            throw ExitCode(3)
+            let cause = error.cause ?? error.message
+            log.critical("the gateway cannot be opened", metadata: ["cause": "\(cause)"])
+            if settings.logFile != nil { CommandLineProgram.complain(cause) }
+            // The master of a pool that was never ready takes this status for a mistake that no new try can heal.
+            throw CommandLineProgram.usageError
         }
     }
 

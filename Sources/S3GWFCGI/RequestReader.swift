@@ -51,7 +51,10 @@ struct RequestReader {
         _ parameters: RequestParameters, _ site: SiteSettings, _ slot: borrowing FastCGISlot
     ) throws(S3Error) -> RequestBody {
         let expected = try parameters.contentLength()
-        if !parameters.bodyFile.isEmpty { return try Self.file(parameters.bodyFile, expectedBytes: expected) }
+        if !parameters.bodyFile.isEmpty {
+            try spool.requireEmpty(slot)
+            return try Self.file(parameters.bodyFile, expectedBytes: expected)
+        }
         let limit = site.maximumPutSizeBytes
         return try spool.read(
             slot, expectedBytes: expected, maximumBytes: limit + limit / Self.framingShare + Self.framingBytes)

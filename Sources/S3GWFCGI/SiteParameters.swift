@@ -100,9 +100,8 @@ struct SiteParameters {
             shift = unit
             digits.removeLast()
         }
-        guard (1...12).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        let number = digits.reduce(Int64(0)) { $0 * 10 + Int64($1 - 0x30) }
-        let (size, overflow) = number.multipliedReportingOverflow(by: 1 << Int64(shift))
+        guard let number = DecimalNumber.parse(digits) else { return nil }
+        let (size, overflow) = Int64(number).multipliedReportingOverflow(by: 1 << Int64(shift))
         return overflow || size == 0 ? nil : size
     }
 }

@@ -24,8 +24,8 @@ final class Conversation: Sendable {
 
     func hangUp() { shutdown(ours, Int32(SHUT_RDWR)) }
 
-    /// Sends the whole request; a cut one ends inside its body.
-    func request(_ parameters: [(String, String)], body: [UInt8] = [], isCut: Bool = false) {
+    /// Sends a request: the whole of it, or up to the end of `body` with more to come, or cut there.
+    func request(_ parameters: [(String, String)], body: [UInt8] = [], isCut: Bool = false, isOpen: Bool = false) {
         var bytes = Self.record(1, [0, 1, 0, 0, 0, 0, 0, 0])
         var pairs: [UInt8] = []
         for (name, value) in parameters {
@@ -41,7 +41,7 @@ final class Conversation: Sendable {
             bytes += Self.record(5, Array(body[offset..<end]))
             offset = end
         }
-        if !isCut { bytes += Self.record(5, []) }
+        if !isCut && !isOpen { bytes += Self.record(5, []) }
         send(bytes, thenHangUp: isCut)
     }
 

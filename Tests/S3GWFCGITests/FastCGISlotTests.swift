@@ -94,6 +94,26 @@ import Testing
         #expect(answer.head.hasPrefix("Status: 403") && answer.body == bytes(10))
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `an answer is complete although the client never ends its body`() throws {
+        let conversation = Conversation()
+        conversation.request([("REQUEST_METHOD", "PUT")], body: bytes(100_000), isOpen: true)
+        let result = Result()
+        let done = DispatchSemaphore(value: 0)
+        Foundation.Thread.detachNewThread {
+            result.answer = conversation.answer()
+            conversation.hangUp()
+            done.signal()
+        }
+        var slot = FastCGISlot()
+        let hasBegun = slot.begin(conversation.theirs)
+        try #require(hasBegun)
+        try slot.send(ResponseHead(status: 503), body: bytes(10))
+        slot.finish()
+        done.wait()
+        #expect(result.answer.body == bytes(10) && result.answer.hasEnded)
+    }
+
     @Test func `a header cannot split the head`() throws {
         let answer = try exchange { slot in
             var head = ResponseHead(status: 200)

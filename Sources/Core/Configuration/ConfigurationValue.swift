@@ -8,9 +8,9 @@ extension ConfigurationKey {
     private var refusal: BadValue { BadValue(text: "bad value for \(name); allowed: \(allowed)") }
 
     package func integer(_ text: String) throws(BadValue) -> Int {
-        guard case .integer(let range) = kind, let number = Self.digits(text.utf8), range.contains(number) else {
-            throw refusal
-        }
+        guard case .integer(let range) = kind, let number = DecimalNumber.parse(Array(text.utf8)),
+            range.contains(number)
+        else { throw refusal }
         return number
     }
 
@@ -23,7 +23,9 @@ extension ConfigurationKey {
             amount = String(text.dropLast(unit.0.count))
             scale = unit.1
         }
-        guard case .duration(let range) = kind, let number = Self.digits(amount.utf8) else { throw refusal }
+        guard case .duration(let range) = kind, let number = DecimalNumber.parse(Array(amount.utf8)) else {
+            throw refusal
+        }
         let (milliseconds, overflow) = number.multipliedReportingOverflow(by: scale)
         guard !overflow, range.contains(milliseconds) else { throw refusal }
         return milliseconds
@@ -70,16 +72,5 @@ extension ConfigurationKey {
         path.hasPrefix("/") && !path.hasSuffix("/") && path.utf8.count <= maximumBytes
             && !path.utf8.contains { $0 < 0x20 || $0 == 0x7F }
             && !path.utf8.split(separator: 0x2F).contains { $0.elementsEqual("..".utf8) }
-    }
-
-    /// Reads ASCII digits only; `Int` would take a sign.
-    private static func digits(_ text: some Collection<UInt8>) -> Int? {
-        guard (1...18).contains(text.count) else { return nil }
-        var number = 0
-        for byte in text {
-            guard (0x30...0x39).contains(byte) else { return nil }
-            number = number * 10 + Int(byte - 0x30)
-        }
-        return number
     }
 }
