@@ -157,11 +157,14 @@ extension SQLConnection {
             """, .text(state.rawValue), .int(Int64(limit)), row: job)
     }
 
-    /// Makes a dead letter ready at once; false when there is no such dead job.
+    /// Makes a dead letter live again, or a job that waits for its time due at once; false when there is no such job or
+    /// it is being done.
     package func reviveJob(id: Int64, at time: Timestamp = .now()) throws(S3Error) -> Bool {
         try run(
-            "UPDATE jobs SET state = 'ready', attempts = 0, not_before = $2, due_at = $2 WHERE id = $1 AND state = 'dead'",
-            .int(id), SQLValue(time)) == 1
+            """
+            UPDATE jobs SET attempts = CASE state WHEN 'dead' THEN 0 ELSE attempts END, state = 'ready',
+                not_before = $2, due_at = $2 WHERE id = $1 AND state <> 'leased'
+            """, .int(id), SQLValue(time)) == 1
     }
 
     /// Forgets a job that nobody is doing; false when there is none or it is leased.

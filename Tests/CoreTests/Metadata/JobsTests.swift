@@ -84,10 +84,26 @@ import Testing
             #expect(try db.buryJob(id: job.id, fence: job.fence, error: "gone"))
             #expect(try db.jobs(state: .dead, limit: 10).map(\.lastError) == ["gone"])
             #expect(try db.reviveJob(id: job.id, at: later))
-            #expect(try !db.reviveJob(id: job.id, at: later))
         }
         #expect(try claim("one", at: later).map(\.attempts) == [1])
-        try world.write { (db) throws in #expect(try !db.dropJob(id: job.id)) }
+        try world.write { (db) throws in
+            #expect(try !db.reviveJob(id: job.id, at: later))
+            #expect(try !db.dropJob(id: job.id))
+        }
+    }
+
+    @Test func `an operator can end a job's wait, and its attempts still count`() throws {
+        try insert(.replicate, VersionID(at: now))
+        let job = try #require(try claim("one", at: now).first)
+        try world.write { (db) throws in
+            #expect(try db.retryJob(id: job.id, fence: job.fence, notBefore: now.adding(seconds: 600), error: "timeout"))
+        }
+        #expect(try claim("one", at: now.adding(seconds: 1)).isEmpty)
+        try world.write { (db) throws in
+            #expect(try db.reviveJob(id: job.id, at: now.adding(seconds: 1)))
+            #expect(try !db.reviveJob(id: job.id + 1, at: now))
+        }
+        #expect(try claim("one", at: now.adding(seconds: 1)).map(\.attempts) == [2])
     }
 
     @Test func `asking again does not make a second job`() throws {
