@@ -9,6 +9,16 @@ package struct PhysicalBucketNaming: Sendable {
     /// `s3gw-` + 26 + `-` leaves 31 of 63 bytes for the backend's name.
     package static let maximumBackendNameLength = 31
 
+    /// Tells whether a backend may have this name: 1 to 31 of `a-z`, `0-9` and `-`, so that a bucket's name ends legally.
+    package static func isBackendName(_ text: String) -> Bool {
+        let isAlphanumeric: (UInt8) -> Bool = { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) }
+        guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.count <= maximumBackendNameLength else {
+            return false
+        }
+        return isAlphanumeric(first) && isAlphanumeric(last)
+            && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+    }
+
     private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
     private let hmac: @Sendable ([UInt8]) -> [UInt8]

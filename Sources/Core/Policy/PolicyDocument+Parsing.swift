@@ -1,7 +1,9 @@
 /// Reading a policy: strict, so that a rule somebody meant is never a rule nobody reads.
 extension PolicyDocument {
-    /// Throws for what is no JSON, an unknown or repeated member or selector, a wrong type, an empty list, and for
-    /// rules that contradict each other within this document.
+    /// Reads the JSON of a policy; what it allows and denies at once is denied.
+    ///
+    /// Throws for what is no JSON, an unknown or repeated member or selector, a wrong type, an empty list, and for more
+    /// acknowledgements than replicas.
     package init(parsing json: [UInt8]) throws(PolicyError) {
         let root: JSONValue
         do throws(JSONReader.SyntaxError) { root = try JSONReader.read(json) } catch {
@@ -23,9 +25,6 @@ extension PolicyDocument {
             case "deny": residency.deny = selectors
             default: residency.require = selectors
             }
-        }
-        if let both = residency.deny.first(where: { residency.allow.contains($0) || residency.require.contains($0) }) {
-            throw PolicyError("\(path).deny", "\"\(both)\" is also allowed or required")
         }
     }
 

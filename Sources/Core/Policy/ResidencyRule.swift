@@ -15,6 +15,14 @@ package struct ResidencyRule: Sendable, Equatable {
     package let name: String
     let kind: Kind
 
+    /// What the rule lists, such as `country:FI`.
+    package var words: [String] {
+        switch kind {
+        case .allow(let selectors), .deny(let selectors), .require(let selectors): selectors.map(\.description)
+        case .regions(let regions): regions
+        }
+    }
+
     /// Returns why `location` breaks the rule, nil when it satisfies it.
     package func violation(by location: Location) -> String? {
         switch kind {

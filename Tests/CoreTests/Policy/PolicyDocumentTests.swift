@@ -66,14 +66,6 @@ import Testing
         (#"{"residency":{"allow":["region:a,b"]}}"#, #""a,b" is not a region"#),
         (#"{"residency":{"require":["ISO27001"]}}"#, #""ISO27001" is not a certification"#),
         (#"{"residency":{"allow":["country:FI","country:FI"]}}"#, #"$.residency.allow[1]: "country:FI" stands twice"#),
-        (
-            #"{"residency":{"allow":["country:FI"],"deny":["country:FI"]}}"#,
-            #"$.residency.deny: "country:FI" is also allowed"#
-        ),
-        (
-            #"{"residency":{"deny":["certification:c5"],"require":["c5"]}}"#,
-            #"$.residency.deny: "certification:c5" is also"#
-        ),
         (#"{"replicas":{"count":0}}"#, "$.replicas.count: should be a whole number from 1 to 16, not 0"),
         (#"{"replicas":{"count":17}}"#, "from 1 to 16, not 17"),
         (#"{"replicas":{"count":2.0}}"#, "$.replicas.count: should be a whole number from 1 to 16, not a number"),
