@@ -1,0 +1,3 @@
+import CommandLineSupport
+
+CommandLineProgram.run(S3GWCommand.self)

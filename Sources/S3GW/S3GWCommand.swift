@@ -1,0 +1,54 @@
+import ArgumentParser
+
+/// `s3gw NOUN VERB`: everything an operator does to a gateway.
+struct S3GWCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "s3gw",
+        abstract: "Operate an S3 gateway: tenants, keys, backends, policies, buckets, objects and jobs.",
+        discussion: """
+            Tables are for people; --json prints the same for programs, with stable names. All running processes see a \
+            change with their next request.
+
+            Exit codes: 0 done; 1 the answer is no (not found, refused, unhealthy); 2 wrong usage or configuration; \
+            3 failed (database, master key).
+
+            Examples:
+              s3gw init
+              s3gw backend add fi --type file --path /srv/s3/fi --region fi-hel-1 --country FI --jurisdiction EU
+              s3gw tenant create alice
+              s3gw key create alice
+              s3gw status
+            """,
+        subcommands: [
+            InitCommand.self, TenantCommand.self, KeyCommand.self, BackendCommand.self, PolicyCommand.self,
+            BucketCommand.self, ObjectCommand.self, JobsCommand.self, StatusCommand.self,
+        ])
+
+    func run() throws { throw ValidationError("Name what to work on, such as tenant, and what to do, such as list.") }
+}
+
+extension CommandConfiguration {
+    /// A noun with its verbs.
+    static func noun(
+        _ name: String, _ abstract: String, example: String, _ verbs: [any ParsableCommand.Type]
+    ) -> CommandConfiguration {
+        CommandConfiguration(
+            commandName: name, abstract: abstract, discussion: "Example:\n  \(example)", subcommands: verbs)
+    }
+
+    /// One verb; every one has an example.
+    static func verb(
+        _ name: String, _ abstract: String, _ discussion: String? = nil, examples: String...
+    ) -> CommandConfiguration {
+        let title = examples.count == 1 ? "Example:" : "Examples:"
+        let lines = ([title] + examples.map { "  \($0)" }).joined(separator: "\n")
+        return CommandConfiguration(
+            commandName: name, abstract: abstract,
+            discussion: [discussion, lines].compactMap(\.self).joined(separator: "\n\n"))
+    }
+}
+
+/// What a noun says when its verb is missing.
+func verbIsMissing(_ noun: String) -> ValidationError {
+    ValidationError("Say what to do; s3gw \(noun) --help names the verbs.")
+}
