@@ -54,6 +54,7 @@ let package = Package(
                 "Core", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        // A target of this package and not one of its own: it measures what only `package` access reaches.
         .executableTarget(
             name: "MicroBenchmarks", dependencies: ["Core"], path: "Benchmarks/Micro", swiftSettings: strict),
         .testTarget(
