@@ -1,53 +1,73 @@
-import Synchronization
+private import Synchronization
 
-/// Keeps traffic off a backend that keeps failing, and lets one request try again now and then.
+/// Keeps a process's traffic off a store that does not answer (DESIGN.md 7); one for each backend and process.
 ///
-/// One for each backend and process.
-///
-/// Closed: everything passes. Open, after `failureLimit` failures in a row: nothing passes for `openSeconds`. Half open:
-/// one request passes as a trial; its success closes the breaker, its failure opens it again.
+/// Closed until `failuresToOpen` calls in a row failed; then open for a while that doubles from `shortestPauseSeconds` to
+/// `longestPauseSeconds`; then half-open: one caller at a time may try, and its outcome closes or opens again.
 package final class CircuitBreaker: Sendable {
-    package static let failureLimit = 5
-    package static let openSeconds: Int64 = 5
+    package enum State: String, Sendable { case closed, open, halfOpen = "half-open" }
 
-    private struct State {
-        var failuresInARow = 0
-        /// When the next trial may start; nil while closed.
-        var nextTrial: Timestamp?
+    package static let failuresToOpen = 5
+    package static let shortestPauseSeconds: Int64 = 1
+    package static let longestPauseSeconds: Int64 = 30
+    /// A trial that nobody reported on is given up after this long.
+    package static let trialSeconds: Int64 = 5
+
+    private struct Memory {
+        var failures = 0
+        var pauseSeconds = CircuitBreaker.shortestPauseSeconds
+        /// When it may be tried again; nil while closed.
+        var openUntil: Timestamp?
+        var trialUntil: Timestamp?
     }
 
-    private let state = Mutex(State())
+    private let memory = Mutex(Memory())
 
     package init() {}
 
-    /// Tells whether a request may go there now.
-    ///
-    /// The first to ask after the pause becomes the trial: until its outcome is noted, or another pause has passed, the
-    /// answer for others stays no.
-    package func allowsRequest(at now: Timestamp) -> Bool {
-        state.withLock { state in
-            guard let trial = state.nextTrial else { return true }
-            guard now >= trial else { return false }
-            state.nextTrial = now.adding(seconds: Self.openSeconds)
-            return true
+    package func state(at now: Timestamp) -> State {
+        memory.withLock { memory in
+            guard let until = memory.openUntil else { return .closed }
+            return now < until ? .open : .halfOpen
         }
     }
 
     /// Tells whether everything passes, without becoming a trial.
-    package var isClosed: Bool { state.withLock { $0.nextTrial == nil } }
+    package var isClosed: Bool { memory.withLock { $0.openUntil == nil } }
+
+    /// Tells whether a request may go there now.
+    ///
+    /// When half-open, true for one caller, whose request is the trial; the others are turned away until its outcome is
+    /// noted or `trialSeconds` have passed.
+    package func allowsRequest(at now: Timestamp) -> Bool {
+        memory.withLock { memory in
+            guard let until = memory.openUntil else { return true }
+            guard now >= until else { return false }
+            if let trial = memory.trialUntil, now < trial { return false }
+            memory.trialUntil = now.adding(seconds: Self.trialSeconds)
+            return true
+        }
+    }
 
     package func recordSuccess() {
-        state.withLock { state in
-            guard state.failuresInARow > 0 || state.nextTrial != nil else { return }
-            state = State()
+        memory.withLock { memory in
+            guard memory.failures > 0 else { return }
+            memory = Memory()
         }
     }
 
     package func recordFailure(at now: Timestamp) {
-        state.withLock { state in
-            state.failuresInARow += 1
-            guard state.failuresInARow >= Self.failureLimit else { return }
-            state.nextTrial = now.adding(seconds: Self.openSeconds)
+        memory.withLock { memory in
+            memory.failures += 1
+            if memory.openUntil != nil {
+                // Late failures of calls that began before it opened do not make the pause longer.
+                guard memory.trialUntil != nil else { return }
+                memory.pauseSeconds = min(memory.pauseSeconds * 2, Self.longestPauseSeconds)
+            } else if memory.failures < Self.failuresToOpen {
+                return
+            }
+            memory.openUntil = now.adding(seconds: memory.pauseSeconds)
+            memory.trialUntil = nil
         }
     }
 }

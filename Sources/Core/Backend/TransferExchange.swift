@@ -1,0 +1,177 @@
+/// How long a store may take; every transfer has all of them (DESIGN.md 7).
+package struct TransferDeadlines: Sendable {
+    /// Name resolution, TCP and TLS together.
+    package var connectMilliseconds = 5_000
+    /// The longest time in which fewer than `minimumBytes` move while we wait for the store.
+    ///
+    /// Time that our own caller spends with a piece does not count, so a slow client is not taken for a slow store.
+    package var stallMilliseconds = 30_000
+    package var minimumBytes: Int64 = 16 << 10
+    /// The whole of a call that moves no object.
+    package var smallCallMilliseconds = 30_000
+
+    package init() {}
+}
+
+/// One request to a store, signed already.
+struct TransferRequest {
+    enum Method: String { case get = "GET", head = "HEAD", put = "PUT", delete = "DELETE" }
+
+    var method: Method
+    var url: String
+    /// All headers but `Content-Length`, `Host` among them, so that what is signed is what is sent.
+    var headers: [(name: String, value: String)]
+    /// Bytes of the body of a PUT.
+    var bodySizeBytes: Int64 = 0
+    /// Whether `TransferDeadlines.smallCallMilliseconds` holds.
+    var isSmall = true
+}
+
+/// What one transfer brings and takes; used by one thread, for one request.
+///
+/// The closures never throw: what stops a transfer is kept by whoever made the closure, which then returns false or nil.
+@safe final class TransferExchange {
+    /// Called once with a 2xx head, before the first byte of its body.
+    var acceptHead: (TransferHead) -> Bool = { _ in true }
+    /// Called with each piece of the body of a 2xx answer.
+    var acceptBody: (UnsafeRawBufferPointer) -> Bool = { _ in true }
+    /// Fills a buffer with the next bytes to send and returns their number, 0 at the end, nil to stop.
+    var source: (UnsafeMutableRawBufferPointer) -> Int? = { _ in 0 }
+    /// Goes back to the first byte to send.
+    var rewind: () -> Bool = { true }
+
+    private(set) var head: TransferHead?
+    /// The body of an answer that is no success, cut at a bound.
+    private(set) var errorBody: [UInt8] = []
+    /// Why we ended the transfer ourselves.
+    private(set) var stop: Stop?
+
+    enum Stop: Equatable {
+        /// A closure said so.
+        case caller
+        /// The store sent what no store sends.
+        case hostile(String)
+        case stalled
+    }
+
+    private let deadlines: TransferDeadlines
+    private var headIsComplete = false
+    private var headerBytes = 0
+    private var headerLines = 0
+    private var windowStart: Int64 = 0
+    private var windowBytes: Int64 = 0
+    private var now: () -> Int64
+
+    /// Bounds over all header lines of a transfer, interim answers and trailers included.
+    static let maximumHeaderBytes = 65_536
+    static let maximumHeaderLines = 256
+    static let maximumErrorBodyBytes = 65_536
+
+    /// `now` gives milliseconds of a clock that never steps.
+    init(deadlines: TransferDeadlines, now: @escaping () -> Int64) {
+        self.deadlines = deadlines
+        self.now = now
+    }
+
+    /// Makes `body` what is sent.
+    func send(_ body: [UInt8]) {
+        var sent = 0
+        unsafe source = { buffer in
+            let count = min(buffer.count, body.count - sent)
+            unsafe buffer.copyBytes(from: body[sent..<sent + count])
+            sent += count
+            return count
+        }
+        rewind = {
+            sent = 0
+            return true
+        }
+    }
+
+    /// True when a body that somebody waits for has begun.
+    var hasAcceptedHead: Bool { headIsComplete && head?.isSuccess ?? false }
+
+    /// True when the store has said anything at all.
+    var hasAnswer: Bool { headerBytes > 0 }
+
+    /// Begins the (next) attempt; false when the body cannot be sent again.
+    func begin(isRetry: Bool) -> Bool {
+        windowStart = now()
+        windowBytes = 0
+        return !isRetry || rewind()
+    }
+
+    // MARK: What the transfer calls
+
+    func receive(headerLine line: UnsafeRawBufferPointer) -> Bool {
+        headerBytes += line.count
+        headerLines += 1
+        guard headerBytes <= Self.maximumHeaderBytes, headerLines <= Self.maximumHeaderLines else {
+            return halt(.hostile("the answer's headers have no end"))
+        }
+        // What comes after the body are trailers, which nobody needs.
+        if headIsComplete { return true }
+        var text = unsafe Array(line)
+        while let last = text.last, last == 0x0A || last == 0x0D { text.removeLast() }
+        if text.isEmpty { return completeHead() }
+        if let first = TransferHead(statusLine: text) {
+            head = first
+            return true
+        }
+        guard head?.add(line: text) ?? false else { return halt(.hostile("a header line is malformed")) }
+        return true
+    }
+
+    private func completeHead() -> Bool {
+        guard let head else { return halt(.hostile("the answer has no status line")) }
+        if head.isInterim { return true }
+        headIsComplete = true
+        guard head.isSuccess else { return true }
+        return timeless { acceptHead(head) } ? true : halt(.caller)
+    }
+
+    func receive(body piece: UnsafeRawBufferPointer) -> Bool {
+        windowBytes += Int64(piece.count)
+        guard let head, headIsComplete else { return halt(.hostile("a body came before its head")) }
+        guard head.isSuccess else {
+            let room = Self.maximumErrorBodyBytes - errorBody.count
+            guard room > 0 else { return halt(.hostile("the error document has no end")) }
+            unsafe errorBody.append(contentsOf: piece.prefix(room))
+            return true
+        }
+        return timeless { unsafe acceptBody(piece) } ? true : halt(.caller)
+    }
+
+    /// Returns nil to stop.
+    func send(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        guard let count = timeless({ unsafe source(buffer) }) else {
+            _ = halt(.caller)
+            return nil
+        }
+        windowBytes += Int64(count)
+        return count
+    }
+
+    func rewindBody() -> Bool { rewind() ? true : halt(.caller) }
+
+    /// Called about once a second; false when the store is too slow.
+    func isMoving() -> Bool {
+        guard now() - windowStart >= Int64(deadlines.stallMilliseconds) else { return true }
+        guard windowBytes >= deadlines.minimumBytes else { return halt(.stalled) }
+        windowStart = now()
+        windowBytes = 0
+        return true
+    }
+
+    /// Runs what is not the store's fault: the window is moved by the time it takes.
+    private func timeless<Result>(_ body: () -> Result) -> Result {
+        let start = now()
+        defer { windowStart += now() - start }
+        return body()
+    }
+
+    private func halt(_ reason: Stop) -> Bool {
+        if stop == nil { stop = reason }
+        return false
+    }
+}

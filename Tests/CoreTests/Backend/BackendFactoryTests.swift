@@ -1,0 +1,88 @@
+import Core
+import Testing
+
+@Suite struct BackendFactoryTests {
+    private func endpoint(_ text: String) -> String? {
+        do {
+            let endpoint = try StoreEndpoint(parsing: text)
+            return "\(endpoint.isHTTPS ? "tls" : "plain") \(endpoint.host) \(endpoint.port.map(String.init) ?? "-")"
+        } catch { return nil }
+    }
+
+    @Test(arguments: [
+        ("https://s3.example.com", "tls s3.example.com -"), ("https://S3.Example.com:443/", "tls s3.example.com -"),
+        ("https://s3.example.com:9000", "tls s3.example.com 9000"), ("http://127.0.0.1:80", "plain 127.0.0.1 -"),
+        ("http://localhost:9000", "plain localhost 9000"), ("http://[::1]:9000", "plain [::1] 9000"),
+        ("http+insecure://minio.lan:9000", "plain minio.lan 9000"),
+    ]) func `an endpoint is a scheme, a host and a port`(text: String, expected: String) {
+        #expect(endpoint(text) == expected)
+    }
+
+    @Test(arguments: [
+        "http://minio.lan:9000", "http://10.0.0.1", "http://127.0.0.1.example.com", "http://127.1", "http://2130706433",
+        "ftp://a", "s3.example.com", "https://", "https://user@host", "https://a/b", "https://a?b", "https://a#b",
+        "https://a:0", "https://a:99999", "https://a:+1", "https://a\r\nb", "https://.a", "https://[::1", "https://a b",
+    ]) func `anything else is refused`(text: String) { #expect(endpoint(text) == nil) }
+
+    @Test func `a record becomes its kind of store`() throws {
+        let file = BackendScenario.record(.file, endpoint: "/srv/data")
+        #expect(try BackendFactory.make(file, secret: nil) is FileBackend)
+        let s3 = BackendScenario.record(.s3, endpoint: "https://a", accessKeyID: "AKIAEXAMPLE")
+        #expect(try BackendFactory.make(s3, secret: [0x61]) is S3Backend)
+        #expect(throws: S3Error.self) { try BackendFactory.make(s3, secret: nil) }
+        let plain = BackendScenario.record(.s3, endpoint: "http://a", accessKeyID: "AKIAEXAMPLE")
+        #expect(throws: S3Error.self) { try BackendFactory.make(plain, secret: [0x61]) }
+    }
+}
+
+@Suite struct CircuitBreakerTests {
+    private let start = Timestamp(milliseconds: 1_000_000)
+
+    private func opened() -> CircuitBreaker {
+        let breaker = CircuitBreaker()
+        for _ in 0..<CircuitBreaker.failuresToOpen { breaker.recordFailure(at: start) }
+        return breaker
+    }
+
+    @Test func `it opens after failures in a row only`() {
+        let breaker = CircuitBreaker()
+        for _ in 0..<3 {
+            for _ in 1..<CircuitBreaker.failuresToOpen { breaker.recordFailure(at: start) }
+            breaker.recordSuccess()
+        }
+        #expect(breaker.state(at: start) == .closed && breaker.allowsRequest(at: start))
+        #expect(opened().state(at: start) == .open && !opened().allowsRequest(at: start))
+    }
+
+    @Test func `half-open admits one, whose outcome decides`() {
+        let breaker = opened()
+        let later = start.adding(seconds: CircuitBreaker.shortestPauseSeconds)
+        #expect(breaker.state(at: later) == .halfOpen)
+        #expect(breaker.allowsRequest(at: later) && !breaker.allowsRequest(at: later))
+        breaker.recordFailure(at: later)
+        // The pause is twice as long now.
+        #expect(!breaker.allowsRequest(at: later.adding(seconds: CircuitBreaker.shortestPauseSeconds)))
+        let again = later.adding(seconds: 2 * CircuitBreaker.shortestPauseSeconds)
+        #expect(breaker.allowsRequest(at: again))
+        breaker.recordSuccess()
+        #expect(breaker.state(at: again) == .closed)
+    }
+
+    @Test func `a trial that nobody reports on does not lock the store out`() {
+        let breaker = opened()
+        let later = start.adding(seconds: CircuitBreaker.shortestPauseSeconds)
+        #expect(breaker.allowsRequest(at: later))
+        #expect(breaker.allowsRequest(at: later.adding(seconds: CircuitBreaker.trialSeconds)))
+    }
+
+    @Test func `the pause has a bound`() {
+        let breaker = opened()
+        var now = start
+        for _ in 0..<20 {
+            now = now.adding(seconds: CircuitBreaker.longestPauseSeconds)
+            #expect(breaker.allowsRequest(at: now))
+            breaker.recordFailure(at: now)
+        }
+        #expect(breaker.allowsRequest(at: now.adding(seconds: CircuitBreaker.longestPauseSeconds)))
+    }
+}
