@@ -72,6 +72,11 @@ final class ReplicationScenario: Sendable {
     /// The same as another process sees it: it has its own breakers.
     func reopened() throws -> World { try World(database: database, masterKeys: masterKeys) }
 
+    /// The same with connections of its own, as another process has them.
+    func otherProcess() throws -> World {
+        try World(database: try Database.open(path: database.path), masterKeys: masterKeys)
+    }
+
     // MARK: What the front door does
 
     /// Stores an object: its bytes on the backends of `present`, and jobs for those of `pending`.
