@@ -95,8 +95,9 @@ import Testing
     @Test func `an operator can end a job's wait, and its attempts still count`() throws {
         try insert(.replicate, VersionID(at: now))
         let job = try #require(try claim("one", at: now).first)
+        let later = now.adding(seconds: 600)
         try world.write { (db) throws in
-            #expect(try db.retryJob(id: job.id, fence: job.fence, notBefore: now.adding(seconds: 600), error: "timeout"))
+            #expect(try db.retryJob(id: job.id, fence: job.fence, notBefore: later, error: "timeout"))
         }
         #expect(try claim("one", at: now.adding(seconds: 1)).isEmpty)
         try world.write { (db) throws in
