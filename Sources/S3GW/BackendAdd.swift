@@ -114,7 +114,9 @@ struct BackendAdd: ParsableCommand {
             location: Location(
                 region: region, country: country, jurisdictions: jurisdiction, provider: provider,
                 certifications: certification),
-            state: .active, endpoint: type == .file ? path ?? "" : EndpointURL.trimmed(endpoint ?? ""),
+            state: .active,
+            endpoint: type == .file
+                ? path ?? "" : EndpointURL.stored(endpoint ?? "", allowPlainHTTP: allowPlainHTTP),
             signingRegion: signingRegion, addressing: addressing, caFile: caFile, accessKeyID: accessKeyID,
             sealedSecret: try secret.map { secret throws(S3Error) in
                 try store.masterKeys().seal(secret, table: "backends", row: name)

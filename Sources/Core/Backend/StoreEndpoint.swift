@@ -9,15 +9,16 @@ package struct StoreEndpoint: Equatable, Sendable {
     /// Nil is the scheme's own.
     package let port: Int?
 
-    private static let schemes = [
-        ("https://", true, true), ("http://", false, false), ("http+insecure://", false, true),
-    ]
+    /// Plain HTTP to any machine.
+    package static let plainScheme = "http+insecure://"
+    /// Each with whether it is TLS, and whether it may leave this machine.
+    private static let schemes = [("https://", true, true), ("http://", false, false), (plainScheme, false, true)]
     private static let longestHost = 253
 
     /// Throws `InvalidArgument` that says what is wrong; user names, paths and queries are.
     package init(parsing text: String) throws(S3Error) {
         guard let scheme = Self.schemes.first(where: { text.hasPrefix($0.0) }) else {
-            throw Self.refusal("An endpoint begins with https:// or http://", text)
+            throw Self.refusal("An endpoint begins with https:// or http://")
         }
         var rest = Array(text.utf8.dropFirst(scheme.0.utf8.count))
         if rest.last == UInt8(ascii: "/") { rest.removeLast() }
@@ -27,17 +28,17 @@ package struct StoreEndpoint: Equatable, Sendable {
         var port: Int?
         if let portStart {
             guard let number = DecimalNumber.parse(Array(rest[(portStart + 1)...])), (1...65535).contains(number) else {
-                throw Self.refusal("A port is 1 to 65535", text)
+                throw Self.refusal("A port is 1 to 65535")
             }
             port = number
             rest.removeLast(rest.count - portStart)
         }
-        guard Self.isHost(rest) else { throw Self.refusal("An endpoint is a host name and nothing after it", text) }
+        guard Self.isHost(rest) else { throw Self.refusal("An endpoint is a host name and nothing after it") }
         isHTTPS = scheme.1
         host = String(decoding: rest.map(ASCII.lower), as: UTF8.self)
         self.port = port == (scheme.1 ? 443 : 80) ? nil : port
         guard scheme.2 || isLoopback else {
-            throw Self.refusal("Plain http to another machine needs to be allowed explicitly", text)
+            throw Self.refusal("Plain http leaves everything readable on the way: use https or --allow-plain-http")
         }
     }
 
@@ -49,7 +50,8 @@ package struct StoreEndpoint: Equatable, Sendable {
     var scheme: String { isHTTPS ? "https" : "http" }
 
     private var isLoopback: Bool {
-        if host == "localhost" || host == "[::1]" { return true }
+        // RFC 6761 6.3: names below localhost are this machine, and libcurl resolves them so itself.
+        if host == "localhost" || host.hasSuffix(".localhost") || host == "[::1]" { return true }
         let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
         return numbers.count == 4 && numbers[0] == "127"
             && numbers.allSatisfy { $0.utf8.count <= 3 && (DecimalNumber.parse(Array($0.utf8)) ?? 256) <= 255 }
@@ -62,13 +64,12 @@ package struct StoreEndpoint: Equatable, Sendable {
             return bytes.count > 3
                 && bytes[1..<bytes.count - 1].allSatisfy { Hex.value($0) != nil || $0 == 0x3A || $0 == 0x2E }
         }
-        return bytes.first != UInt8(ascii: ".")
-            && bytes.map(ASCII.lower).allSatisfy {
-                (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x2E
-            }
+        return bytes.first != UInt8(ascii: ".") && bytes.map(ASCII.lower).allSatisfy(hostBytes.contains)
     }
 
-    private static func refusal(_ reason: String, _ text: String) -> S3Error {
+    private static let hostBytes = Set("abcdefghijklmnopqrstuvwxyz0123456789-._".utf8)
+
+    private static func refusal(_ reason: String) -> S3Error {
         S3Error(.invalidArgument, "\(reason).").detail("ArgumentName", "endpoint")
     }
 }

@@ -13,7 +13,8 @@ import Testing
         ("https://s3.example.com", "tls s3.example.com -"), ("https://S3.Example.com:443/", "tls s3.example.com -"),
         ("https://s3.example.com:9000", "tls s3.example.com 9000"), ("http://127.0.0.1:80", "plain 127.0.0.1 -"),
         ("http://localhost:9000", "plain localhost 9000"), ("http://[::1]:9000", "plain [::1] 9000"),
-        ("http+insecure://minio.lan:9000", "plain minio.lan 9000"),
+        ("http+insecure://minio.lan:9000", "plain minio.lan 9000"), ("http://s3.localhost", "plain s3.localhost -"),
+        ("https://my_store:9000", "tls my_store 9000"),
     ]) func `an endpoint is a scheme, a host and a port`(text: String, expected: String) {
         #expect(endpoint(text) == expected)
     }
