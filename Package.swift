@@ -60,5 +60,6 @@ let package = Package(
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(name: "S3GWFCGITests", dependencies: ["S3GWFCGI", "Core"], swiftSettings: strict),
+        .testTarget(name: "S3GWTests", dependencies: ["S3GW", "Core"], swiftSettings: strict),
     ]
 )
