@@ -20,7 +20,16 @@ extension ObjectDescription {
             fields.append(
                 ("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.value)))
         }
-        for field in version.headers { fields.append(("s3gw-h-\(field.name)", field.value)) }
+        for (index, field) in version.headers.enumerated() {
+            // A name that some store would drop or fold (`_`, `.`) travels in the value instead.
+            let isPlain = field.name.utf8.allSatisfy {
+                $0 == 0x2D || (0x61...0x7A).contains($0) || (0x30...0x39).contains($0)
+            }
+            fields.append(
+                isPlain
+                    ? ("s3gw-h-\(field.name)", field.value)
+                    : ("s3gw-x-\(index)", Array(field.name.utf8) + [0x3A] + field.value))
+        }
         var metadata: [HeaderField] = []
         var room = Self.maximumMetadataBytes
         var omitted = 0
