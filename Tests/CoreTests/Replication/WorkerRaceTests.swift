@@ -3,8 +3,9 @@ import Foundation
 import Synchronization
 import Testing
 
-/// What happens to others' changes while a copy is under way. A file backend takes its bucket's lock to put an object in
-/// place: holding that lock keeps a copy exactly there.
+/// What happens to others' changes while a copy is under way.
+///
+/// A file backend takes its bucket's lock to put an object in place: holding that lock keeps a copy exactly there.
 @Suite struct WorkerRaceTests {
     /// Runs a worker until its copy of `version` to `de` is about to be put in place, does `change`, then lets it go on.
     private func whileCopying(
