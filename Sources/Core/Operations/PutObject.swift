@@ -3,6 +3,16 @@
 /// Source: Amazon S3 API Reference, PutObject.
 enum PutObject {
     static func put(_ call: Call) throws(S3Error) -> Answer {
+        let version = try write(call)
+        var head = call.head(200)
+        describe(version, on: &head)
+        return Answer(head)
+    }
+
+    /// Writes the body of `call` as a new version of its key, and returns what was committed.
+    ///
+    /// Everything is read from the call: a form upload makes one whose headers are its fields.
+    static func write(_ call: Call) throws(S3Error) -> ObjectVersion {
         let bucket = try call.bucket()
         let key = try call.key()
         let headers = call.request.headers
@@ -49,10 +59,9 @@ enum PutObject {
     private static func commit(
         _ version: ObjectVersion, _ replicas: ObjectWriter.Stored, _ conditions: Conditions, _ call: Call,
         _ writer: ObjectWriter
-    ) throws(S3Error) -> Answer {
-        let committed: ObjectVersion
+    ) throws(S3Error) -> ObjectVersion {
         do throws(S3Error) {
-            committed = try call.database.write { sql throws(S3Error) in
+            return try call.database.write { sql throws(S3Error) in
                 try sql.commitPut(NewVersion(version: version, present: replicas.present, pending: replicas.pending)) {
                     current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag)
                 }
@@ -62,12 +71,14 @@ enum PutObject {
             if error.code.status < 500 { writer.discard(replicas) }
             throw error
         }
-        var head = call.head(200)
+    }
+
+    /// Adds what every answer to a write tells of the new version.
+    static func describe(_ committed: ObjectVersion, on head: inout ResponseHead) {
         head.add("ETag", "\"\(committed.eTag)\"")
         if let checksum = committed.checksum {
             head.add(checksum.algorithm.headerName, Base64.encode(checksum.value))
             head.add("x-amz-checksum-type", "FULL_OBJECT")
         }
-        return Answer(head)
     }
 }
