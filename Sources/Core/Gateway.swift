@@ -18,11 +18,14 @@ package final class Gateway: Sendable {
         var request = request
         do throws(S3Error) {
             let snapshot = try world.snapshot()  // Operations/World
-            let (tenant, payload) = try authenticate(&request, snapshot)  // Auth/
+            let (tenant, payload, form) = try authenticate(&request, snapshot)  // Auth/
             let route = try S3Route(routing: request)  // Request/
             try Authorization.check(request, tenant)  // Operations/
+            // The signature of a form is good for one operation only.
+            guard form == nil || route.operation == .postObject else { throw S3Error(.methodNotAllowed) }
             let call = Call(
-                request: request, route: route, tenant: tenant, payload: payload, snapshot: snapshot, world: world)
+                request: request, route: route, tenant: tenant, payload: payload, snapshot: snapshot, world: world,
+                form: form)
             try execute(call, on: &wire)  // Operations/ -> Placement/, Backend/, Metadata/
         } catch {
             refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
@@ -31,16 +34,20 @@ package final class Gateway: Sendable {
 
     private func authenticate(
         _ request: inout HTTPRequest, _ snapshot: WorldSnapshot
-    ) throws(S3Error) -> (Tenant, PayloadMode) {
+    ) throws(S3Error) -> (Tenant, PayloadMode, SignedForm?) {
         let authentication = try authenticator.authenticate(&request, now: request.receivedAt) {
             accessKeyID throws(S3Error) in try snapshot.credential(accessKeyID)
         }
         switch authentication {
         case .anonymous: throw S3Error(.accessDenied)
-        case .signed(let credential, let payload):
-            guard let tenant = try snapshot.tenant(credential.tenantID) else { throw S3Error(.invalidAccessKeyID) }
-            return (tenant, payload)
+        case .signed(let credential, let payload): return (try tenant(of: credential, snapshot), payload, nil)
+        case .form(let credential, let form): return (try tenant(of: credential, snapshot), .unsigned, form)
         }
+    }
+
+    private func tenant(of credential: Credential, _ snapshot: WorldSnapshot) throws(S3Error) -> Tenant {
+        guard let tenant = try snapshot.tenant(credential.tenantID) else { throw S3Error(.invalidAccessKeyID) }
+        return tenant
     }
 
     /// Runs the operation and sends its answer.
@@ -52,6 +59,7 @@ package final class Gateway: Sendable {
         case .getObject: return try GetObject.get(call, on: &wire)
         case .headObject: answer = try GetObject.head(call)
         case .putObject: answer = try PutObject.put(call)
+        case .postObject: answer = try PostObject.post(call)
         case .deleteObject: answer = try DeleteObjects.one(call)
         case .deleteObjects: answer = try DeleteObjects.many(call)
         case .listObjects: answer = try ListObjects.version1(call)
@@ -61,7 +69,7 @@ package final class Gateway: Sendable {
         case .headBucket: answer = try BucketOperations.head(call)
         case .getBucketLocation: answer = try BucketOperations.location(call)
         case .deleteBucket: answer = try BucketOperations.delete(call)
-        case .listObjectVersions, .listMultipartUploads, .postObject, .createSession, .bucketSetting, .copyObject,
+        case .listObjectVersions, .listMultipartUploads, .createSession, .bucketSetting, .copyObject,
             .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
             .createMultipartUpload, .uploadPart, .uploadPartCopy, .completeMultipartUpload, .abortMultipartUpload,
             .listParts:

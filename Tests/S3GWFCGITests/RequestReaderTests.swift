@@ -50,7 +50,7 @@ import Testing
         let extra = [
             ("HTTP_X_AMZ_META_A", "1"), ("HTTP_X_AMZ_META_A", "2"), ("CONTENT_TYPE", "text/plain"),
             ("S3GW_REGION", "eu-north-1"), ("S3GW_DOMAIN", "S3.example.com, other.example"),
-            ("S3GW_MAX_PUT_SIZE", "5m"),
+            ("S3GW_MAX_PUT_SIZE", "5m"), ("S3GW_SIGV2", "on"),
         ]
         try read(Self.line + extra) { outcome in
             let request = try accepted(outcome)
@@ -62,7 +62,9 @@ import Testing
             #expect(request.headers["content-type"] == Array("text/plain".utf8))
             #expect(request.isHTTPS && request.remoteAddress == "192.0.2.1")
             let domains = ["s3.example.com", "other.example"]
-            #expect(request.site == SiteSettings(region: "eu-north-1", domains: domains, maximumPutSizeBytes: 5 << 20))
+            let site = SiteSettings(
+                region: "eu-north-1", domains: domains, maximumPutSizeBytes: 5 << 20, allowsSignatureV2: true)
+            #expect(request.site == site)
         }
     }
 
@@ -78,6 +80,7 @@ import Testing
                 case .memory(let bytes): #expect(bytes == body && count < BodySpool.memoryBytes)
                 case .file(let path, _):
                     #expect(FileManager.default.contents(atPath: path).map(Array.init) == body)
+                case .filePart: Issue.record("a part of a file")
                 }
             }
         }
@@ -123,7 +126,7 @@ import Testing
         ("S3GW_HOST", "other.example", "InvalidRequest"), ("REQUEST_URI", "/%zz", "InvalidURI"),
         ("CONTENT_LENGTH", "+1", "InvalidArgument"), ("S3GW_REGOIN", "x", "InternalError"),
         ("S3GW_REGION", "Helsinki", "InternalError"), ("S3GW_MAX_PUT_SIZE", "much", "InternalError"),
-        ("S3GW_DOMAIN", "a:80", "InternalError"),
+        ("S3GW_DOMAIN", "a:80", "InternalError"), ("S3GW_SIGV2", "yes", "InternalError"),
     ])
     func `what cannot be accepted is refused`(name: String, value: String, code: String) throws {
         #expect(try refusal(Self.line.filter { $0.0 != name } + [(name, value)]) == code)

@@ -18,19 +18,22 @@ package struct Credential: Sendable {
 package enum Authentication: Sendable {
     case anonymous(payload: PayloadMode)
     case signed(Credential, PayloadMode)
+    /// A form upload; its body is verified through the form.
+    case form(Credential, SignedForm)
 
     package var payload: PayloadMode {
         switch self {
         case .anonymous(let payload), .signed(_, let payload): payload
+        case .form: .unsigned
         }
     }
 }
 
-/// Verifies Signature Version 4 in the header and in the query (DESIGN.md 5: authenticate).
+/// Verifies Signature Version 4 in the header, in the query and in a form (DESIGN.md 5: authenticate).
 package struct Authenticator: Sendable {
-    private let signingKeys: SigningKeyCache
+    let signingKeys: SigningKeyCache
     /// What an unknown access key is verified with, so that it takes as long as a known one.
-    private let nobodysSecret = Crypto.randomBytes(40)
+    let nobodysSecret = Crypto.randomBytes(40)
 
     package init(signingKeys: SigningKeyCache) { self.signingKeys = signingKeys }
 
@@ -53,7 +56,10 @@ package struct Authenticator: Sendable {
         case .anonymous:
             return .anonymous(payload: try anonymousPayload(request))
         case .postForm:
-            throw S3Error(.notImplemented, "Uploads by an HTML form are not implemented.")
+            guard let (known, form) = try verifyForm(request, now: now, credential: credential) else {
+                return .anonymous(payload: .unsigned)
+            }
+            return .form(known, form)
         case .header:
             let claim = try AuthorizationHeader.claim(of: request, now: now)
             guard let payloadHash = request.headers["x-amz-content-sha256"] else {

@@ -23,6 +23,19 @@ package enum Crypto {
         HMACSHA256(key: key).code(for: message)
     }
 
+    /// Returns the 20 bytes of HMAC-SHA1 (RFC 2104), for forms signed with Signature Version 2 only.
+    package static func hmacSHA1(key: [UInt8], message: [UInt8]) -> [UInt8] {
+        let blockSizeBytes = 64
+        func sha1(_ bytes: [UInt8]) -> [UInt8] {
+            var stream = SHA1Stream()
+            unsafe bytes.withUnsafeBytes { unsafe stream.update($0) }
+            return stream.finish()
+        }
+        var block = key.count > blockSizeBytes ? sha1(key) : key
+        block.append(contentsOf: repeatElement(0, count: blockSizeBytes - block.count))
+        return sha1(block.map { $0 ^ 0x5C } + sha1(block.map { $0 ^ 0x36 } + message))
+    }
+
     /// Compares in a time that depends on the lengths only.
     package static func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         guard one.count == other.count else { return false }

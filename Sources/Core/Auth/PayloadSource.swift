@@ -6,14 +6,24 @@ private import Glibc
 final class PayloadSource {
     private let body: RequestBody
     private let descriptor: Int32
+    /// Where in the file the body begins.
+    private let start: Int64
 
     /// Throws `IncompleteBody` when the spool file is not as long as it was said to be, `InternalError` when it cannot be
     /// opened.
     init(_ body: RequestBody) throws(S3Error) {
         self.body = body
-        guard case .file(let path, let sizeBytes) = body else {
+        let path: String
+        let end: Int64
+        switch body {
+        case .empty, .memory:
             descriptor = -1
+            start = 0
             return
+        case .file(let file, let sizeBytes):
+            (path, start, end) = (file, 0, sizeBytes)
+        case .filePart(let file, let offset, let sizeBytes):
+            (path, start, end) = (file, offset, offset + sizeBytes)
         }
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
@@ -22,12 +32,14 @@ final class PayloadSource {
         var status = stat()
         let answer = unsafe fstat(file, &status)
         let failure = errno
-        guard answer == 0, Int64(status.st_size) == sizeBytes else {
+        // A part may end before its file does.
+        let isLongEnough = start > 0 ? status.st_size >= end : status.st_size == end
+        guard answer == 0, isLongEnough else {
             close(file)
             guard answer == 0 else {
                 throw S3Error(.internalError, cause: "cannot examine the spool file: \(SystemError.text(failure))")
             }
-            throw S3Error(.incompleteBody, cause: "the spool file has \(status.st_size) bytes, not \(sizeBytes)")
+            throw S3Error(.incompleteBody, cause: "the spool file has \(status.st_size) bytes, not \(end)")
         }
         descriptor = file
     }
@@ -46,9 +58,11 @@ final class PayloadSource {
                 unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[Int(offset)..<Int(offset) + count]))
             }
             return count
-        case .file:
+        case .file, .filePart:
+            let wanted = Int(min(Int64(buffer.count), body.sizeBytes - offset))
+            guard wanted > 0 else { return 0 }
             while true {
-                let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+                let count = unsafe pread(descriptor, buffer.baseAddress, wanted, off_t(start + offset))
                 if count < 0 && errno == EINTR { continue }
                 guard count >= 0 else {
                     throw S3Error(.internalError, cause: "cannot read the spool file: \(SystemError.text(errno))")

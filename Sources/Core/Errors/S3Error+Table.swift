@@ -78,6 +78,23 @@ extension S3Error.Code {
         "RequestTimeout", 400,
         "Your socket connection to the server was not read from or written to within the timeout period.")
 
+    // MARK: Form uploads
+
+    package static let requestIsNotMultiPartContent = row(
+        "RequestIsNotMultiPartContent", 400, "Bucket POST must be of the enclosure-type multipart/form-data.")
+    package static let malformedPOSTRequest = row(
+        "MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data.")
+    package static let maxPostPreDataLengthExceeded = row(
+        "MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large.")
+    package static let incorrectNumberOfFiles = row(
+        "IncorrectNumberOfFilesInPostRequest", 400, "POST requires exactly one file upload per request.")
+    package static let userKeyMustBeSpecified = row(
+        "UserKeyMustBeSpecified", 400,
+        "The bucket POST must contain the specified field name. If it is specified, check the order of the fields.")
+    package static let invalidPolicyDocument = row(
+        "InvalidPolicyDocument", 400,
+        "The content of the form does not meet the conditions specified in the policy document.")
+
     // MARK: Buckets, keys and versions
 
     package static let noSuchBucket = row("NoSuchBucket", 404, "The specified bucket does not exist")

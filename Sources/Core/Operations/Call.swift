@@ -8,6 +8,8 @@ package struct Call: Sendable {
     package let payload: PayloadMode
     package let snapshot: WorldSnapshot
     package let world: World
+    /// What a form upload brought; nil for every other request.
+    package var form: SignedForm?
 
     package var database: Database { world.database }
 

@@ -4,7 +4,7 @@ package struct HTTPRequest: Sendable {
     package let method: HTTPMethod
     package let target: RequestTarget
     package var headers: HeaderFields
-    package let body: RequestBody
+    package var body: RequestBody
     package let site: SiteSettings
     package let isHTTPS: Bool
     package let remoteAddress: String
@@ -65,12 +65,14 @@ package enum RequestBody: Sendable {
     case memory([UInt8])
     /// A file that stays readable until the request is finished; `sizeBytes` is its length when it was handed over.
     case file(path: String, sizeBytes: Int64)
+    /// `sizeBytes` bytes of such a file from `offset` on: the file field of a form upload.
+    case filePart(path: String, offset: Int64, sizeBytes: Int64)
 
     package var sizeBytes: Int64 {
         switch self {
         case .empty: 0
         case .memory(let bytes): Int64(bytes.count)
-        case .file(_, let sizeBytes): sizeBytes
+        case .file(_, let sizeBytes), .filePart(_, _, let sizeBytes): sizeBytes
         }
     }
 }
@@ -86,14 +88,18 @@ package struct SiteSettings: Hashable, Sendable {
     /// AWS: 5 GiB ("Amazon S3 multipart upload limits").
     package var maximumPutSizeBytes: Int64
 
+    /// Whether a form upload may be signed with Signature Version 2, which is HMAC-SHA1 without a scope.
+    package var allowsSignatureV2: Bool
+
     package static let defaultMaximumPutSizeBytes: Int64 = 5 << 30
 
     package init(
         region: String = "us-east-1", domains: [String] = [],
-        maximumPutSizeBytes: Int64 = SiteSettings.defaultMaximumPutSizeBytes
+        maximumPutSizeBytes: Int64 = SiteSettings.defaultMaximumPutSizeBytes, allowsSignatureV2: Bool = false
     ) {
         self.region = region
         self.domains = domains
         self.maximumPutSizeBytes = maximumPutSizeBytes
+        self.allowsSignatureV2 = allowsSignatureV2
     }
 }

@@ -14,23 +14,38 @@ package struct JSONReader {
         package var description: String { "line \(line), column \(column): \(message)" }
     }
 
+    /// What may stand in the text.
+    package enum Dialect: Sendable {
+        /// RFC 8259.
+        case standard
+        /// Also `\$` and `\v` in strings and a comma behind the last element, as the Amazon S3 API Reference writes POST
+        /// policies.
+        case postPolicy
+    }
+
     private let bytes: [UInt8]
+    private let dialect: Dialect
     private var position = 0
 
     /// Returns the value `bytes` hold.
-    package static func read(_ bytes: [UInt8]) throws(SyntaxError) -> JSONValue {
+    package static func read(
+        _ bytes: [UInt8], dialect: Dialect = .standard
+    ) throws(SyntaxError) -> JSONValue {
         guard bytes.count <= maximumBytes else {
             throw SyntaxError(line: 1, column: 1, message: "longer than \(maximumBytes) bytes")
         }
         guard UTF8Text.isValid(bytes) else { throw SyntaxError(line: 1, column: 1, message: "not valid UTF-8") }
-        var reader = JSONReader(bytes: bytes)
+        var reader = JSONReader(bytes: bytes, dialect: dialect)
         let value = try reader.value(depth: 1)
         reader.skipBlanks()
         guard reader.position == bytes.count else { throw reader.error("nothing may follow the value") }
         return value
     }
 
-    private init(bytes: [UInt8]) { self.bytes = bytes }
+    private init(bytes: [UInt8], dialect: Dialect) {
+        self.bytes = bytes
+        self.dialect = dialect
+    }
 
     private mutating func value(depth: Int) throws(SyntaxError) -> JSONValue {
         guard depth <= Self.maximumDepth else { throw error("nested deeper than \(Self.maximumDepth) levels") }
@@ -69,6 +84,7 @@ package struct JSONReader {
             skipBlanks()
             if take("}") { return .object(members) }
             guard take(",") else { throw error("a comma or } should stand here") }
+            if takeEnd("}") { return .object(members) }
         }
     }
 
@@ -82,7 +98,15 @@ package struct JSONReader {
             skipBlanks()
             if take("]") { return .array(elements) }
             guard take(",") else { throw error("a comma or ] should stand here") }
+            if takeEnd("]") { return .array(elements) }
         }
+    }
+
+    /// Takes the end behind a last comma, where the dialect has that.
+    private mutating func takeEnd(_ end: Unicode.Scalar) -> Bool {
+        guard dialect == .postPolicy else { return false }
+        skipBlanks()
+        return take(end)
     }
 
     private mutating func word(_ text: StaticString, _ value: JSONValue) throws(SyntaxError) -> JSONValue {
@@ -147,6 +171,8 @@ package struct JSONReader {
         case UInt8(ascii: "n"): content.append(0x0A)
         case UInt8(ascii: "r"): content.append(0x0D)
         case UInt8(ascii: "t"): content.append(0x09)
+        case UInt8(ascii: "$") where dialect == .postPolicy: content.append(byte)
+        case UInt8(ascii: "v") where dialect == .postPolicy: content.append(0x0B)
         case UInt8(ascii: "u"): content.append(contentsOf: String(try unicodeScalar()).utf8)
         default: throw error("an unknown escape")
         }

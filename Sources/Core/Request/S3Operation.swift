@@ -50,6 +50,12 @@ package struct S3Route: Sendable {
     package let bucket: BucketName?
     package let key: ObjectKey?
 
+    package init(_ operation: S3Operation, _ bucket: BucketName?, _ key: ObjectKey?) {
+        self.operation = operation
+        self.bucket = bucket
+        self.key = key
+    }
+
     /// Sub-resources that hold a setting of a bucket.
     ///
     /// Source: Amazon S3 API Reference, actions `GetBucket...`.
