@@ -8,25 +8,29 @@ struct ReplicaSource {
 
     /// Returns the whole content in a spool file, and its MD5.
     ///
-    /// Replicas on healthy backends are asked first. One with missing or wrong bytes is logged and the next is asked;
-    /// throws when none is left.
+    /// Replicas on healthy backends are asked first. One with missing or wrong bytes is logged and the next is asked,
+    /// and once a good one was found the bad ones are copied anew; throws when none is good.
     func fetch(_ replicas: [Replica], _ snapshot: WorldSnapshot) throws(JobFailure) -> (SpoolFile, md5: [UInt8]) {
         var failures: [String] = []
+        var bad: [Replica] = []
         var isOnlyUnavailable = true
         for (replica, live) in ordered(replicas, snapshot) {
             let spool: SpoolFile
             do throws(S3Error) { spool = try SpoolFile(in: context.spoolDirectory) } catch { throw JobFailure(error) }
-            do throws(BackendError) {
-                return (spool, md5: try fill(spool, from: replica, on: live))
-            } catch {
+            let md5: [UInt8]
+            do throws(BackendError) { md5 = try fill(spool, from: replica, on: live) } catch {
                 try context.checkGoingOn()
                 if error.kind == .stopped { throw JobFailure(.unavailable, error.cause) }
                 failures.append("\(error.backend): \(error.cause)")
-                if error.kind != .unavailable && error.kind != .short {
-                    isOnlyUnavailable = false
+                isOnlyUnavailable = isOnlyUnavailable && (error.kind == .unavailable || error.kind == .short)
+                if error.kind == .missing || error.kind == .damaged {
+                    bad.append(replica)
                     note(error)
                 }
+                continue
             }
+            if !bad.isEmpty { try repair(bad) }
+            return (spool, md5)
         }
         guard !failures.isEmpty else { throw JobFailure(.unavailable, "no replica stands on a readable backend") }
         throw JobFailure(
@@ -38,6 +42,20 @@ struct ReplicaSource {
             snapshot.backends[replica.backendID].flatMap { $0.isReadable ? (replica, $0) : nil }
         }
         return readable.filter { $0.1.breaker.isClosed } + readable.filter { !$0.1.breaker.isClosed }
+    }
+
+    /// Takes bad replicas out of use and asks for new copies of them, now that there are good bytes to copy.
+    private func repair(_ bad: [Replica]) throws(JobFailure) {
+        try context.write { sql throws(S3Error) in
+            for replica in bad {
+                let isTaken = try sql.setReplica(
+                    versionID: version.id, backendID: replica.backendID, state: .pending)
+                guard isTaken else { continue }
+                try sql.insertJob(
+                    kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
+                    notBefore: .now())
+            }
+        }
     }
 
     private func note(_ error: BackendError) {

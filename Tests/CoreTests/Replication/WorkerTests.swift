@@ -55,14 +55,22 @@ import Testing
         #expect(try world.jobs() == [])
     }
 
-    @Test func `a damaged replica is never the source of a copy`() throws {
+    @Test(arguments: ["woof", "meo", nil]) func `a bad replica is no source, and is copied anew`(
+        content: String?
+    ) throws {
         let world = try ReplicationScenario(policy: #"{"replicas":{"count":3,"acknowledge":1}}"#)
         let version = try world.put("cat.jpg", "meow", present: ["de", "fi"], pending: ["fr"])
-        try world.corrupt(version, on: "de", to: "woof")
+        if let content {
+            try world.corrupt(version, on: "de", to: content)
+        } else {
+            try FileManager.default.removeItem(at: world.file(version, on: "de"))
+        }
         let counts = try world.drain()
-        #expect(counts.copied == 1)
+        #expect(counts.copied == 2)
         #expect(counts.badSources == 1)
-        #expect(try world.contents("fr").values.sorted() == ["meow"])
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present, "fr": .present])
+        for backend in ["fi", "de", "fr"] { #expect(try world.contents(backend).values.sorted() == ["meow"]) }
+        #expect(try world.jobs() == [])
     }
 
     @Test(arguments: ["woof", "meo", "meow!", ""])
