@@ -77,7 +77,7 @@ private struct ShownVersion: Sendable {
                     return [
                         "backend": .text(backend?.name), "country": .text(backend?.location.country),
                         "region": .text(backend?.location.region), "state": .string(replica.state.rawValue),
-                        "physicalBucket": .string(replica.physicalBucket),
+                        "physicalBucket": .text(replica.physicalBucket.isEmpty ? nil : replica.physicalBucket),
                         "physicalKey": .string(String(decoding: replica.physicalKey, as: UTF8.self)),
                     ]
                 }),

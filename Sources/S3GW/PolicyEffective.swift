@@ -80,7 +80,7 @@ struct PolicyEffective: ParsableCommand {
         let orders = policy.orders.filter { !$0.isEmpty }.map { $0.joined(separator: ", ") }
         let distinct = policy.distinct.isEmpty ? "backend" : policy.distinct.map(\.rawValue).joined(separator: " and ")
         var fields: [(String, String?)] = [
-            ("for", target.text), ("replicas", "\(policy.replicaCount), each on another \(distinct)"),
+            ("for", target.text), ("replicas", "\(policy.replicaCount), differing in \(distinct)"),
             ("acknowledge", String(policy.acknowledge)),
             ("order", orders.isEmpty ? nil : orders.joined(separator: "; then ")),
         ]

@@ -158,7 +158,7 @@ package enum Placement {
         let health = candidate.state == .offline ? "offline" : "unhealthy"
         guard case .place(let plan) = decision else {
             return candidate.takesBytesNow
-                ? PlacementVerdict(role: .spare, rule: nil, reason: "allowed, but there are too few like it")
+                ? PlacementVerdict(role: .allowed, rule: nil, reason: "allowed, but there are too few like it")
                 : PlacementVerdict(role: .unhealthy, rule: nil, reason: "allowed, but \(health)")
         }
         if let rank = plan.grants.firstIndex(where: { $0.backendID == candidate.backendID }) {

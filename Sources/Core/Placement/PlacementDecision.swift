@@ -57,6 +57,8 @@ package struct PlacementVerdict: Sendable, Equatable {
         case pending
         /// It may take the place of another.
         case spare
+        /// Allowed, but the object is refused because there are too few such backends.
+        case allowed
         /// Allowed, but unhealthy and not needed.
         case unhealthy
         /// A rule keeps it out.
