@@ -16,7 +16,7 @@ CONFIGURATION = """\
 daemon off;
 worker_processes 2;
 pid {directory}/nginx.pid;
-error_log {directory}/nginx-error.log info;
+error_log {directory}/nginx-error.log warn;
 events {{ worker_connections 1024; }}
 http {{
     client_body_temp_path {spool};
