@@ -70,6 +70,16 @@ package struct S3Route: Sendable {
         "acl", "legal-hold", "retention", "tagging", "torrent", "encryption",
     ]
 
+    /// Sub-resources of a bucket that one method has; with another method the request is none of S3's, and must not be
+    /// taken for the plain one: `DELETE /bucket?versions` deletes no bucket.
+    private static let bucketSubresources: [(name: StaticString, method: HTTPMethod)] = [
+        ("location", .get), ("versions", .get), ("uploads", .get), ("session", .get), ("delete", .post),
+    ]
+    /// The same of an object.
+    private static let objectSubresources: [(name: StaticString, method: HTTPMethod)] = [
+        ("attributes", .get), ("uploads", .post), ("select", .post), ("restore", .post), ("renameObject", .put),
+    ]
+
     /// Routes by method, path or host, and sub-resource.
     ///
     /// Throws `MethodNotAllowed` for a method that S3 does not know at that level, `InvalidBucketName` and
@@ -122,6 +132,9 @@ package struct S3Route: Sendable {
         let target = request.target
         if request.method == .options { return .preflight }
         if bucketSettings.contains(where: target.has) { return .bucketSetting }
+        if bucketSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
+            throw S3Error(.methodNotAllowed)
+        }
         switch request.method {
         case .get:
             if target.has("location") { return .getBucketLocation }
@@ -141,6 +154,9 @@ package struct S3Route: Sendable {
         let target = request.target
         if request.method == .options { return .preflight }
         if objectSettings.contains(where: target.has) { return .objectSetting }
+        if objectSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
+            throw S3Error(.methodNotAllowed)
+        }
         let isPart = target.has("uploadId")
         let copies = request.headers["x-amz-copy-source"] != nil
         switch request.method {

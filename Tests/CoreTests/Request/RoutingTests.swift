@@ -49,6 +49,15 @@ import Testing
         #expect(code { _ = try route(method, uri) } == .methodNotAllowed)
     }
 
+    @Test(arguments: [
+        ("DELETE", "/bucket?versions"), ("PUT", "/bucket?uploads"), ("DELETE", "/bucket?location"),
+        ("PUT", "/bucket?delete"), ("PUT", "/bucket/k?attributes"), ("DELETE", "/bucket/k?uploads"),
+        ("GET", "/bucket/k?restore"), ("DELETE", "/bucket/k?select"), ("HEAD", "/bucket/k?attributes"),
+    ])
+    func `a sub-resource under another method is not the plain operation`(method: String, uri: String) {
+        #expect(code { _ = try route(method, uri) } == .methodNotAllowed)
+    }
+
     @Test(arguments: ["/UPPER", "/ab", "/a..b", "/-ab", "/192.168.1.1", "/xn--abc", "/under_score", "/abc-s3alias"])
     func `a name no bucket can have is invalid`(uri: String) {
         #expect(code { _ = try route("GET", uri) } == .invalidBucketName)
