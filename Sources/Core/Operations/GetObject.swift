@@ -56,16 +56,19 @@ enum GetObject {
         guard let (version, replicas) = found else {
             throw S3Error(.noSuchKey).detail("Key", key.text)
         }
-        try checkConditions(call, version)
+        let conditions = Conditions(call.request.headers)
+        try check(conditions, version)
         if call.request.target.has("partNumber") { return try partPlan(call, version, replicas) }
-        let range = try ByteRange.resolve(call.request.headers["range"], sizeBytes: version.sizeBytes)
+        let counts = conditions.rangeCounts(eTag: version.eTag, lastModified: version.lastModified)
+        let header = counts ? call.request.headers["range"] : nil
+        let range = try ByteRange.resolve(header, sizeBytes: version.sizeBytes)
         return Plan(version: version, replicas: replicas, range: range, head: responseHead(call, version, range))
     }
 
     /// A 304 repeats what a cache needs (RFC 9110 15.4.5).
-    private static func checkConditions(_ call: Call, _ version: ObjectVersion) throws(S3Error) {
+    private static func check(_ conditions: Conditions, _ version: ObjectVersion) throws(S3Error) {
         do throws(S3Error) {
-            try Conditions(call.request.headers).checkRead(eTag: version.eTag, lastModified: version.lastModified)
+            try conditions.checkRead(eTag: version.eTag, lastModified: version.lastModified)
         } catch {
             guard error.code == .notModified else { throw error }
             throw error.header("ETag", "\"\(version.eTag)\"").header("Last-Modified", version.lastModified.httpDate)

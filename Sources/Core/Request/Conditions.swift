@@ -6,6 +6,7 @@ package struct Conditions: Sendable {
     private let ifNoneMatch: [UInt8]?
     private let ifModifiedSince: Timestamp?
     private let ifUnmodifiedSince: Timestamp?
+    private let ifRange: [UInt8]?
 
     package init(_ headers: HeaderFields) {
         ifMatch = headers["if-match"]
@@ -13,6 +14,7 @@ package struct Conditions: Sendable {
         // A date that cannot be read is ignored (RFC 9110 13.1.3).
         ifModifiedSince = headers["if-modified-since"].flatMap(Timestamp.init(httpDate:))
         ifUnmodifiedSince = headers["if-unmodified-since"].flatMap(Timestamp.init(httpDate:))
+        ifRange = headers["if-range"]
     }
 
     /// Checks a read of a version: throws `PreconditionFailed`, or `NotModified` for 304.
@@ -27,6 +29,15 @@ package struct Conditions: Sendable {
         } else if let ifModifiedSince, lastModified.seconds <= ifModifiedSince.seconds {
             throw S3Error(.notModified)
         }
+    }
+
+    /// Tells whether a Range counts: without `If-Range` always, with it only while the object is the one it names.
+    ///
+    /// Else a client that resumes would join the bytes of two versions (RFC 9110 13.1.5).
+    package func rangeCounts(eTag: String, lastModified: Timestamp) -> Bool {
+        guard let ifRange else { return true }
+        if let date = Timestamp(httpDate: ifRange) { return date.seconds == lastModified.seconds }
+        return ifRange.elementsEqual("\"\(eTag)\"".utf8)
     }
 
     /// Tells whether a write has to look at what is there.
