@@ -17,6 +17,7 @@ enum PutObject {
         let key = try call.key()
         let headers = call.request.headers
         try UnsupportedHeaders.refuse(in: headers)
+        try requireLength(call.request)
         let conditions = Conditions(headers)
         try conditions.checkWriteForm()
         let stored = try ObjectHeaders.stored(from: headers)
@@ -32,6 +33,14 @@ enum PutObject {
         let replicas = try writer.store(payload, as: version)
         version.eTag = Hex.text(replicas.md5)
         return try commit(version, replicas, conditions, call, writer)
+    }
+
+    /// Refuses a request that neither has a body nor says that it is empty: a broken client must not empty an object.
+    private static func requireLength(_ request: HTTPRequest) throws(S3Error) {
+        guard request.body.sizeBytes == 0, request.headers["content-length"] == nil,
+            request.headers["transfer-encoding"] == nil
+        else { return }
+        throw S3Error(.missingContentLength)
     }
 
     /// Verifies everything the client claims of the body, and its size, before any backend sees a byte.
