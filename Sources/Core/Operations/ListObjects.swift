@@ -25,7 +25,7 @@ enum ListObjects {
                     .detail("ArgumentName", "max-keys")
                     .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
             }
-            return number
+            return min(number, maximumPage)
         }
 
         private static func isURLEncoded(_ target: RequestTarget) throws(S3Error) -> Bool {
@@ -41,7 +41,7 @@ enum ListObjects {
         func page(_ call: Call, _ bucket: Bucket, after marker: [UInt8]) throws(S3Error) -> ListingPage {
             let query = ListingQuery(
                 bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker,
-                limit: min(maxKeys, maximumPage))
+                limit: maxKeys)
             guard query.limit > 0 else { return ListingPage(entries: [], isTruncated: false, nextMarker: nil) }
             return try call.database.read { sql throws(S3Error) in try sql.list(query) }
         }
