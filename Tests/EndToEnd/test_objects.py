@@ -116,7 +116,9 @@ def test_a_response_override_cannot_smuggle_a_header(raw, bucket):
     answer = raw.request(
         "GET", f"/{bucket}/k?response-content-type=" + urllib.parse.quote("a\r\nSet-Cookie: x=1", safe="")
     )
-    assert answer.status == 400 and answer.header("Set-Cookie") is None
+    assert answer.header("Set-Cookie") is None
+    if answer.status == 200:
+        assert answer.header("Content-Type") == "a%0D%0ASet-Cookie: x=1"
 
 
 def test_the_storage_class_is_echoed_and_an_unknown_one_refused(raw, s3, bucket):
