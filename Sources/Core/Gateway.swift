@@ -5,6 +5,8 @@ package final class Gateway: Sendable {
     private let world: World
     private let authenticator: Authenticator
     private static let log = Logger(label: "s3gw.gateway")
+    /// Codes by which the client learns what is, as it asked to.
+    private static let answers: Set<S3Error.Code> = [.notModified, .preconditionFailed, .noSuchKey, .noSuchBucket]
 
     package init(world: World) {
         self.world = world
@@ -85,11 +87,12 @@ package final class Gateway: Sendable {
 
     /// Sends the error document, also for a request that could not even be read; a 304 has none.
     ///
-    /// What is ours to answer for is logged under the request's id.
+    /// Every refusal is logged under the request's id; what is no refusal but an answer, such as 304 or 404, is not.
     package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
-        if error.code.status >= 500 || error.cause != nil {
-            Self.log.error(
-                "request failed",
+        if !Self.answers.contains(error.code) {
+            let isOurs = error.code.status >= 500 && error.code != .notImplemented || error.cause != nil
+            Self.log.log(
+                level: isOurs ? .error : .info, isOurs ? "request failed" : "request refused",
                 metadata: [
                     "request": "\(id)", "code": "\(error.code.name)", "cause": "\(error.cause ?? error.message)",
                     "path": "\(String(decoding: rawPath, as: UTF8.self))",
