@@ -40,6 +40,7 @@ enum PostObject {
         request.headers = try headers(signed.form, call.request.headers)
         try Authorization.check(request, call.tenant)
         request.body = try signed.upload()
+        try request.headers.add("content-length", Array(String(request.body.sizeBytes).utf8))
         return Call(
             request: request, route: S3Route(.postObject, call.route.bucket, key), tenant: call.tenant,
             payload: .unsigned, snapshot: call.snapshot, world: call.world)
