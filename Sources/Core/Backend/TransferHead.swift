@@ -12,6 +12,20 @@ struct TransferHead: Equatable, Sendable {
     ]
     private static let wantedPrefix = "x-amz-meta-s3gw-"
 
+    /// False for the first byte of a header line that `add(line:)` would only pass over.
+    static func isInitialOfWanted(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): initials[Int(byte | 0x20)]
+        default: true
+        }
+    }
+
+    private static let initials: [Bool] = {
+        var initials = [Bool](repeating: false, count: 128)
+        for name in wanted + [wantedPrefix] { if let first = name.utf8.first { initials[Int(first)] = true } }
+        return initials
+    }()
+
     init(status: Int) { self.status = status }
 
     var isSuccess: Bool { (200...299).contains(status) }

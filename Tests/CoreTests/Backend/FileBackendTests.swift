@@ -237,7 +237,7 @@ import Testing
     }
 }
 
-/// What went wrong on any thread.
+/// Notes from any thread, such as what went wrong.
 final class Failures: @unchecked Sendable {
     private let lock = NSLock()
     private var texts: [String] = []

@@ -20,9 +20,11 @@ final class HostileServer: @unchecked Sendable {
             return String(decoding: head, as: UTF8.self)
         }
 
-        func readBody(_ count: Int) {
+        @discardableResult
+        func readBody(_ count: Int) -> String {
             var bytes = [UInt8](repeating: 0, count: count)
-            _ = unsafe recv(socket, &bytes, count, Int32(MSG_WAITALL))
+            guard count > 0, unsafe recv(socket, &bytes, count, Int32(MSG_WAITALL)) == count else { return "" }
+            return String(decoding: bytes, as: UTF8.self)
         }
 
         /// False when the client is gone.

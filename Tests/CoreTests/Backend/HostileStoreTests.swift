@@ -216,6 +216,59 @@ import Testing
         }
     }
 
+    @Test func `a store with other names for regions gets no location constraint`() throws {
+        let bodies = Failures()
+        let server = try HostileServer { connection in
+            while let head = connection.readHead() {
+                if head.hasPrefix("HEAD") {
+                    connection.send("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+                    continue
+                }
+                let length = head.components(separatedBy: "\r\n").compactMap { line in
+                    line.lowercased().hasPrefix("content-length: ") ? Int(line.dropFirst(16)) : nil
+                }
+                bodies.add(connection.readBody(length.first ?? 0))
+                let body = "<Error><Code>IllegalLocationConstraintException</Code></Error>"
+                connection.send(
+                    length.first ?? 0 > 0
+                        ? "HTTP/1.1 400 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                        : "\(Self.ok)Content-Length: 0\r\n\r\n")
+            }
+        }
+        let store = try S3Backend(
+            BackendScenario.record(
+                .s3, endpoint: server.endpoint, accessKeyID: "AKIAEXAMPLE", signingRegion: "fi-hel-1"),
+            secret: [0x61])
+        #expect(try store.createBucket("photos") == .created)
+        #expect(bodies.all.count == 2 && bodies.all[1] == "")
+        #expect(bodies.all[0].contains("<LocationConstraint>fi-hel-1</LocationConstraint>"))
+    }
+
+    @Test(arguments: [BucketAddressing.path, .virtual])
+    func `a bucket stands in the path or in the host`(addressing: BucketAddressing) throws {
+        let heads = Failures()
+        let server = try HostileServer { connection in
+            while let head = connection.readHead() {
+                heads.add(head)
+                connection.send("\(Self.ok)Content-Length: 0\r\n\r\n")
+            }
+        }
+        let store = try S3Backend(
+            BackendScenario.record(
+                .s3, endpoint: "http://localhost:\(server.port)", addressing: addressing, accessKeyID: "AKIAEXAMPLE"),
+            secret: [0x61])
+        _ = try store.head(PhysicalObject(bucket: "photos", key: Array("a/../b c".utf8)))
+        let head = try #require(heads.all.first)
+        switch addressing {
+        case .path:
+            #expect(head.hasPrefix("HEAD /photos/a/../b%20c HTTP/1.1\r\n"))
+            #expect(head.contains("\r\nHost: localhost:\(server.port)\r\n"))
+        case .virtual:
+            #expect(head.hasPrefix("HEAD /a/../b%20c HTTP/1.1\r\n"))
+            #expect(head.contains("\r\nHost: photos.localhost:\(server.port)\r\n"))
+        }
+    }
+
     @Test func `nobody listens`() throws {
         let port = try FreePort.find()
         let store = try S3Backend(
