@@ -38,4 +38,11 @@ import Testing
             #expect(EndpointURL.stored(url, allowPlainHTTP: false) == "https://a")
         }
     }
+
+    @Test func `what is stored says whether plain http was asked for`() {
+        #expect(EndpointURL.stored("http://a/", allowPlainHTTP: true) == "http+insecure://a")
+        #expect(EndpointURL.stored("http://127.0.0.1:1", allowPlainHTTP: false) == "http://127.0.0.1:1")
+        #expect(EndpointURL.problem("http+insecure://a", allowPlainHTTP: false) != nil)
+        #expect(EndpointURL.problem("http+insecure://a", allowPlainHTTP: true) != nil)
+    }
 }
