@@ -29,7 +29,10 @@ extension SQLConnection {
 
     /// Returns false, and stores nothing, when the name was ever used on that backend, the counter was used for this
     /// bucket there, or the bucket has a mapping in use there.
+    ///
+    /// Throws `NoSuchBucket` when the bucket is gone: nobody would remove what is made for it.
     package func insertMapping(_ mapping: BucketMapping) throws(S3Error) -> Bool {
+        guard try bucket(id: mapping.bucketID) != nil else { throw S3Error(.noSuchBucket) }
         let inserted = try run(
             """
             INSERT INTO mappings (bucket_id, backend_id, counter, physical_name, scheme, state)
@@ -41,13 +44,18 @@ extension SQLConnection {
         return true
     }
 
+    /// Returns false when there is no such mapping, or when it would become `ready` and is being removed already.
+    @discardableResult
     package func setMapping(
         bucketID: Int64, backendID: Int64, counter: Int, state: MappingState
-    ) throws(S3Error) {
-        try run(
-            "UPDATE mappings SET state = $4 WHERE bucket_id = $1 AND backend_id = $2 AND counter = $3", .int(bucketID),
-            .int(backendID), .int(Int64(counter)), .text(state.rawValue))
+    ) throws(S3Error) -> Bool {
+        let changed = try run(
+            """
+            UPDATE mappings SET state = $4 WHERE bucket_id = $1 AND backend_id = $2 AND counter = $3
+            AND ($4 <> 'ready' OR state IN ('creating', 'ready'))
+            """, .int(bucketID), .int(backendID), .int(Int64(counter)), .text(state.rawValue))
         try bumpConfigurationGeneration()
+        return changed == 1
     }
 
     private func mapping(_ row: any SQLStatement) throws(S3Error) -> BucketMapping {

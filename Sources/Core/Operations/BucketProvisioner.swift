@@ -51,9 +51,14 @@ package struct BucketProvisioner: Sendable {
     private func create(_ mapping: BucketMapping, on live: LiveBackend) throws(S3Error) -> String? {
         let creation = try ask(live) { backend throws(BackendError) in try backend.createBucket(mapping.physicalName) }
         let state: MappingState = creation == .taken ? .removed : .ready
-        try database.write { sql throws(S3Error) in
+        let isSet = try database.write { sql throws(S3Error) in
             try sql.setMapping(
                 bucketID: mapping.bucketID, backendID: mapping.backendID, counter: mapping.counter, state: state)
+        }
+        guard isSet else {
+            // The logical bucket was deleted meanwhile, and the worker may have been here already.
+            try ask(live) { backend throws(BackendError) in try backend.deleteBucket(mapping.physicalName) }
+            throw S3Error(.noSuchBucket)
         }
         return state == .ready ? mapping.physicalName : nil
     }

@@ -70,13 +70,33 @@ struct ReplicateJob {
         }
         guard let tenant else { throw JobFailure(.refused, "bucket \(bucket.id) has no tenant") }
         let description = ObjectDescription(of: state.version, in: bucket, tenant: tenant, md5: md5)
-        let receipt = try context.ask(live) { backend throws(BackendError) in
-            try backend.put(place, from: reader, description: description, grant: grant)
-        }
+        let receipt = try send(reader, to: place, on: live, description, grant)
         guard receipt.md5 == md5 else {
             throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
         }
         return try commit(place, live, sizeBytes: state.version.sizeBytes)
+    }
+
+    /// Sends the bytes; a bucket that the store has lost is made again, since its name is ours by the mapping's row.
+    private func send(
+        _ reader: PayloadReader, to place: PhysicalObject, on live: LiveBackend, _ description: ObjectDescription,
+        _ grant: PlacementGrant
+    ) throws(JobFailure) -> PutReceipt {
+        let put = { (backend: any Backend) throws(BackendError) in
+            try backend.put(place, from: reader, description: description, grant: grant)
+        }
+        do throws(BackendError) { return try live.observe(put) } catch {
+            guard error.kind == .missing else { throw JobFailure(error) }
+        }
+        let creation = try context.ask(live) { backend throws(BackendError) in
+            try backend.createBucket(place.bucket)
+        }
+        guard creation != .taken else {
+            throw JobFailure(.refused, "\(live.name): somebody else took our bucket's name")
+        }
+        context.log.warning("a lost bucket was made again", metadata: ["backend": "\(live.name)"])
+        reader.rewind()
+        return try context.ask(live, put)
     }
 
     /// Writes down where the bytes are about to go, so that a later removal finds them whatever happens here.

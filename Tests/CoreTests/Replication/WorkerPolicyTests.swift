@@ -130,4 +130,34 @@ import Testing
         #expect(
             FileManager.default.fileExists(atPath: world.directory.appending(path: "fi").appending(path: name).path))
     }
+
+    @Test func `a bucket that is deleted gets no physical bucket any more`() throws {
+        let world = try ReplicationScenario()
+        let name = try world.physicalBucket("fi")
+        try world.deleteBucket()
+        #expect(code { _ = try world.physicalBucket("de") } == .noSuchBucket)
+        let backend = try world.id("fi")
+        try world.database.write { sql throws(S3Error) in
+            let isReady = try sql.setMapping(bucketID: world.bucket.id, backendID: backend, counter: 0, state: .ready)
+            if isReady { throw S3Error(.internalError, cause: "a mapping came back") }
+        }
+        #expect(try world.drain().bucketsRemoved == 1)
+        for backend in ["fi", "de"] {
+            let root = world.directory.appending(path: backend).path
+            #expect(try FileManager.default.contentsOfDirectory(atPath: root).allSatisfy { !$0.hasPrefix("s3gw-") })
+        }
+        #expect(
+            !FileManager.default.fileExists(atPath: world.directory.appending(path: "fi").appending(path: name).path))
+    }
+
+    @Test func `a bucket that a store has lost is made again for the next copy`() throws {
+        let world = try ReplicationScenario()
+        let name = try world.physicalBucket("de")
+        try FileManager.default.removeItem(at: world.directory.appending(path: "de").appending(path: name))
+        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
+        #expect(try world.drain().copied == 1)
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        #expect(try world.contents("de").values.sorted() == ["meow"])
+        #expect(try world.physicalBucket("de") == name)
+    }
 }
