@@ -7,24 +7,33 @@ final class RcloneServer {
     static let secret = Array("a+secret/key".utf8)
 
     let endpoint: String
+    /// The certificate it serves with, which signs itself and is good for 127.0.0.1 only.
+    let certificate: String
     private let process: Process
     private let directory: Scratch
+    private let keys: Scratch
 
     struct NotStarted: Error, CustomStringConvertible {
         let description: String
     }
 
     /// Throws when there is no rclone: `scripts/install --tests` brings it.
-    init() throws {
+    init(isHTTPS: Bool = false) throws {
         directory = try Scratch()
+        keys = try Scratch()
+        certificate = keys.path + "/cert.pem"
         let port = try FreePort.find()
-        endpoint = "http://127.0.0.1:\(port)"
+        endpoint = "\(isHTTPS ? "https" : "http")://127.0.0.1:\(port)"
         process = Process()
         process.executableURL = URL(filePath: try Self.program())
         process.arguments = [
             "serve", "s3", directory.path, "--addr", "127.0.0.1:\(port)", "--auth-key",
             "\(Self.accessKeyID),\(String(decoding: Self.secret, as: UTF8.self))", "--config", "/dev/null",
         ]
+        if isHTTPS {
+            try Self.makeCertificate(in: keys.path)
+            process.arguments?.append(contentsOf: ["--cert", certificate, "--key", keys.path + "/key.pem"])
+        }
         process.standardError = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         try process.run()
@@ -50,6 +59,20 @@ final class RcloneServer {
 
     /// The buckets on its disk.
     func buckets() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory.path) }
+
+    private static func makeCertificate(in directory: String) throws {
+        let openssl = Process()
+        openssl.executableURL = URL(filePath: "/usr/bin/env")
+        openssl.arguments = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory + "/key.pem", "-out",
+            directory + "/cert.pem",
+        ]
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        openssl.waitUntilExit()
+        guard openssl.terminationStatus == 0 else { throw NotStarted(description: "openssl makes no certificate") }
+    }
 
     private static func program() throws -> String {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""

@@ -152,4 +152,23 @@ import Testing
         }
         #expect(failures.all == [])
     }
+
+    @Test func `TLS is verified, by the file that was given and for the name that was dialled`() throws {
+        let server = try RcloneServer(isHTTPS: true)
+        func store(_ endpoint: String, caFile: String?) throws -> S3Backend {
+            try S3Backend(
+                BackendScenario.record(
+                    .s3, endpoint: endpoint, caFile: caFile, accessKeyID: RcloneServer.accessKeyID),
+                secret: RcloneServer.secret)
+        }
+        let good = try store(server.endpoint, caFile: server.certificate)
+        #expect(try good.createBucket(bucket) == .created)
+        try good.store(bucket, [0x61], [1, 2, 3])
+        #expect(try good.read(bucket, [0x61]).content == [1, 2, 3])
+        let unknown = try store(server.endpoint, caFile: nil)
+        #expect(refusal { _ = try unknown.read(bucket, [0x61]) } == .unavailable)
+        let otherName = try store(
+            server.endpoint.replacingOccurrences(of: "127.0.0.1", with: "localhost"), caFile: server.certificate)
+        #expect(refusal { _ = try otherName.read(bucket, [0x61]) } == .unavailable)
+    }
 }
