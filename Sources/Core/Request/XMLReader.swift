@@ -83,7 +83,7 @@ package struct XMLReader {
             } else if starts(with: "<![CDATA[") {
                 let start = index + 9
                 try skip(past: "]]>")
-                element.text.append(contentsOf: bytes[start..<index - 3])
+                try literal(bytes[start..<index - 3], into: &element.text)
             } else if bytes[index] == UInt8(ascii: "<") {
                 element.children.append(try self.element(depth: depth + 1))
             } else {
@@ -120,8 +120,17 @@ package struct XMLReader {
     private mutating func name() throws(S3Error) -> ArraySlice<UInt8> {
         let start = index
         while index < bytes.count, Self.isNameByte(bytes[index], first: index == start) { index += 1 }
-        guard index > start else { throw S3Error(.malformedXML) }
-        return bytes[start..<index]
+        let name = bytes[start..<index]
+        // Namespaces in XML 1.0, section 4: at most one prefix, and a name on both sides of its colon.
+        guard let colon = name.firstIndex(of: UInt8(ascii: ":")) else {
+            guard !name.isEmpty else { throw S3Error(.malformedXML) }
+            return name
+        }
+        let local = name[(colon + 1)...]
+        guard colon > start, let first = local.first, Self.isNameByte(first, first: true),
+            !local.contains(UInt8(ascii: ":"))
+        else { throw S3Error(.malformedXML) }
+        return name
     }
 
     /// ASCII names and any byte of a longer UTF-8 character: S3 has no others.
@@ -151,13 +160,32 @@ package struct XMLReader {
                 index += 1
                 if index < bytes.count && bytes[index] == 0x0A { index += 1 }
                 text.append(0x0A)
-            case 0x00..<0x09, 0x0B, 0x0C, 0x0E..<0x20: throw S3Error(.malformedXML)
+            case let byte where !Self.isCharacterByte(byte): throw S3Error(.malformedXML)
             case UInt8(ascii: "]") where starts(with: "]]>"): throw S3Error(.malformedXML)
             default:
                 text.append(byte)
                 index += 1
             }
         }
+    }
+
+    /// A CDATA section: no references, but line ends and forbidden characters as everywhere.
+    private func literal(_ data: ArraySlice<UInt8>, into text: inout [UInt8]) throws(S3Error) {
+        var previous: UInt8 = 0
+        for byte in data {
+            guard Self.isCharacterByte(byte) else { throw S3Error(.malformedXML) }
+            if byte == 0x0D {
+                text.append(0x0A)
+            } else if byte != 0x0A || previous != 0x0D {
+                text.append(byte)
+            }
+            previous = byte
+        }
+    }
+
+    /// XML 1.0 2.2: of the control characters only tab, LF and CR stand in a document.
+    private static func isCharacterByte(_ byte: UInt8) -> Bool {
+        byte >= 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
     }
 
     private static let longestReference = 10

@@ -21,9 +21,16 @@ import Testing
         "<!DOCTYPE a [<!ENTITY e \"x\">]><Delete/>", "<Delete a=b/>", "<Delete a='<'/>", "<Delete>&#0;</Delete>",
         "<Delete>&#xD800;</Delete>", "<Delete>\u{1}</Delete>", "<Delete>]]></Delete>", "<Delete><1/></Delete>",
         "<Delete>&#x;</Delete>", "<Delete>& </Delete>", "<Delete><![CDATA[</Delete>",
+        "<Delete><![CDATA[\u{0}]]></Delete>", "<Delete><a:/></Delete>", "<Delete><:a/></Delete>",
+        "<Delete><a:1/></Delete>",
+        "<Delete><a:b:c/></Delete>", "<:Delete/>",
     ])
     func `anything less than a whole well-formed document is malformed`(text: String) {
         #expect(code { _ = try read(text) } == .malformedXML)
+    }
+
+    @Test func `line ends are one line feed, in CDATA too`() throws {
+        #expect(try read("<Delete>a\r\nb\rc<![CDATA[d\r\ne\rf\n]]></Delete>").word == "a\nb\ncd\ne\nf\n")
     }
 
     @Test func `depth, size and encoding have bounds`() {
