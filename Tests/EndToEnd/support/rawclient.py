@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from . import sigv4
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60  # what boto3 waits by default
 CHUNK_BYTES = 64 * 1024
 
 
