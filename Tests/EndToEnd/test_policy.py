@@ -1,6 +1,8 @@
 """Data residency and replica counts: no byte where the policy does not allow it, refusals before any byte moves."""
 
+import concurrent.futures
 import json
+import threading
 
 import pytest
 
@@ -178,3 +180,39 @@ def test_a_backend_that_is_not_active_takes_no_new_bytes(stack, state, payload):
     assert holders(stack, "later") == ["de"]
     if state != "offline":
         assert s3.get_object(Bucket=bucket, Key="before")["Body"].read() == b"before"
+
+
+def test_the_region_that_every_sdk_names_is_no_constraint(stacks):
+    """aws s3 mb sends its own region as LocationConstraint, also where a backend has the site's region as its label."""
+    stack = stacks.bare(region="fi-hel-1").init()
+    stack.add_file_backend("one", "FI", region="fi-hel-1")
+    stack.add_file_backend("two", "DE", region="de-fra-1")
+    stack.create_tenant("alice", TWO_COUNTRIES)
+    stack.start()
+    s3 = stack.boto3("alice")
+    s3.create_bucket(Bucket="anywhere", CreateBucketConfiguration={"LocationConstraint": "fi-hel-1"})
+    s3.put_object(Bucket="anywhere", Key="k", Body=b"x")
+    assert holders(stack, "/k~") == ["one", "two"]
+
+
+def test_a_read_during_an_overwrite_gets_one_whole_version(stack):
+    """The worker removes the old bytes at once: a reader who was about to fetch them gets the new ones instead."""
+    bucket, s3, versions = stack.new_bucket("alice"), stack.boto3("alice"), 150
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0" * 5000)
+    stack.start_worker()
+    seen, stop = [], threading.Event()
+
+    def read():
+        client = stack.boto3("alice", retries={"max_attempts": 1})
+        while not stop.is_set():
+            body = client.get_object(Bucket=bucket, Key="k")["Body"].read()
+            seen.append(len(set(body)) == 1 and len(body) == 5000)
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        for number in range(versions):
+            s3.put_object(Bucket=bucket, Key="k", Body=str(number % 10).encode() * 5000)
+        stop.set()
+        for reader in readers:
+            reader.result()
+    assert len(seen) > versions / 2 and all(seen)

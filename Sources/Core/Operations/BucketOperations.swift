@@ -18,7 +18,12 @@ enum BucketOperations {
         try UnsupportedHeaders.refuse(in: call.request.headers)
         let locations = try locations(in: try call.document(), call)
         if try call.snapshot.bucket(name, of: call.tenant.id) != nil {
-            throw S3Error(.bucketAlreadyOwnedByYou).detail("BucketName", name.text)
+            // "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
+            // returns 200 OK" (S3 API Reference, CreateBucket).
+            guard call.request.site.region == "us-east-1" else {
+                throw S3Error(.bucketAlreadyOwnedByYou).detail("BucketName", name.text)
+            }
+            return created(name, call)
         }
         let owned = try call.database.read { sql throws(S3Error) in
             try sql.buckets(tenantID: call.tenant.id, prefix: [], after: nil, limit: maximumBucketsPerTenant).count
@@ -31,9 +36,13 @@ enum BucketOperations {
                 createdAt: call.request.receivedAt)
         }
         try provision(bucket, on: targets, call)
+        return created(name, call)
+    }
+
+    private static func created(_ name: BucketName, _ call: Call) -> Answer {
         var head = call.head(200)
         head.add("Location", "/\(name.text)")
-        head.add("x-amz-bucket-region", bucket.region)
+        head.add("x-amz-bucket-region", call.request.site.region)
         return Answer(head)
     }
 
@@ -99,7 +108,8 @@ enum BucketOperations {
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
         let known = Set(call.snapshot.backends.values.map(\.backend.record.location.region))
-        if names == [call.request.site.region], !known.contains(names[0]) { return [] }
+        // SDKs name the region they sign for in every CreateBucket: that asks for nothing in particular.
+        if names == [call.request.site.region] { return [] }
         let unknown = names.first { !known.contains($0) }
         guard unknown == nil, names.count <= maximumLocations, Set(names).count == names.count else {
             throw S3Error(.invalidLocationConstraint).detail("LocationConstraint", unknown ?? constraint)

@@ -20,30 +20,52 @@ enum GetObject {
     ///
     /// Throws only before the head has gone out; a backend that fails later cuts the transfer, so that the client sees
     /// a body shorter than promised.
+    ///
+    /// A version that was replaced between reading the database and reading the bytes has lost them: then the version that
+    /// is current now is sent.
     static func get(_ call: Call, on wire: inout some Wire & ~Copyable) throws(S3Error) {
-        let plan = try plan(call)
+        var failures: [String] = []
+        var tried: VersionID?
+        for _ in 0..<maximumVersionsTried {
+            let plan = try plan(call)
+            guard plan.version.id != tried else { break }
+            tried = plan.version.id
+            if try send(plan, call, to: &wire, &failures) { return }
+        }
+        throw S3Error(
+            .serviceUnavailable, cause: "no replica could be read: \(failures.joined(separator: "; "))"
+        ).header("Retry-After", "1")
+    }
+
+    /// A key that is overwritten faster than a read can follow is given up after this many versions.
+    private static let maximumVersionsTried = 5
+
+    /// Sends the answer from the first replica that gives its bytes; false when none does and nothing was sent.
+    private static func send(
+        _ plan: Plan, _ call: Call, to wire: inout some Wire & ~Copyable, _ failures: inout [String]
+    ) throws(S3Error) -> Bool {
         guard plan.version.sizeBytes > 0 else {
             do throws(WireClosed) { try wire.send(plan.head) } catch {
                 log.debug("client left", metadata: call.logMetadata)
             }
-            return
+            return true
         }
-        var failures: [String] = []
         for replica in ordered(plan.replicas, call.snapshot) {
             guard let live = call.snapshot.backends[replica.backendID] else { continue }
             switch relay(plan, from: replica, on: live, to: &wire) {
-            case .sent: return
-            case .failedBefore(let cause): failures.append(cause)
+            case .sent: return true
+            case .clientLeft:
+                log.debug("client left", metadata: call.logMetadata)
+                return true
             case .cut(let cause):
                 log.error("transfer cut", metadata: call.logMetadata(cause: cause))
-                return
+                return true
+            case .failedBefore(let cause):
+                failures.append(cause)
+                log.warning("replica failed", metadata: call.logMetadata(cause: cause))
             }
-            log.warning("replica failed", metadata: call.logMetadata(cause: failures.last ?? ""))
         }
-        throw S3Error(
-            .serviceUnavailable,
-            cause: "no replica of \(plan.version.id) could be read: \(failures.joined(separator: "; "))"
-        ).header("Retry-After", "1")
+        return false
     }
 
     private static func plan(_ call: Call) throws(S3Error) -> Plan {
@@ -133,6 +155,7 @@ enum GetObject {
 
     private enum Outcome {
         case sent
+        case clientLeft
         case failedBefore(String)
         case cut(String)
     }
@@ -162,6 +185,7 @@ enum GetObject {
             }
             return .sent
         } catch {
+            guard error.kind != .stopped else { return .clientLeft }
             let cause = "\(live.name): \(error.cause)"
             return isHeadSent ? .cut(cause) : .failedBefore(cause)
         }
