@@ -70,10 +70,14 @@ struct ReflectedCRC<Word: FixedWidthInteger & UnsignedInteger & Sendable>: Senda
 
 /// The three CRCs of S3, by their reversed polynomials.
 enum CRC {
-    private static let crc32Tables = ReflectedCRC<UInt32>.tables(0xEDB8_8320)
-    private static let crc32cTables = ReflectedCRC<UInt32>.tables(0x82F6_3B78)
+    static let crc32Polynomial: UInt32 = 0xEDB8_8320
+    static let crc32cPolynomial: UInt32 = 0x82F6_3B78
     /// NVM Express NVM Command Set Specification 1.0, section 5.2.1.3.4 (64b CRC).
-    private static let crc64nvmeTables = ReflectedCRC<UInt64>.tables(0x9A6C_9329_AC4B_C9B5)
+    static let crc64nvmePolynomial: UInt64 = 0x9A6C_9329_AC4B_C9B5
+
+    private static let crc32Tables = ReflectedCRC.tables(crc32Polynomial)
+    private static let crc32cTables = ReflectedCRC.tables(crc32cPolynomial)
+    private static let crc64nvmeTables = ReflectedCRC.tables(crc64nvmePolynomial)
 
     /// ISO/IEC 13239, as in zlib and Ethernet.
     static var crc32: ReflectedCRC<UInt32> { ReflectedCRC(tables: crc32Tables) }

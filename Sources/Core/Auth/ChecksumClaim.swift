@@ -12,6 +12,9 @@ struct ChecksumClaim {
     /// Headers that begin like a checksum and are none.
     private static let others = ["x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-checksum-type"]
 
+    /// Claims nothing: for requests whose checksum headers speak of something else than their body.
+    init() {}
+
     /// Throws `InvalidRequest` for more than one checksum, an unknown algorithm or a value that cannot be one, and
     /// `MalformedTrailerError` for a trailer announced without a body that has trailers.
     init(_ headers: HeaderFields, hasTrailer: Bool) throws(S3Error) {

@@ -8,6 +8,9 @@ package enum ChecksumAlgorithm: String, Sendable, CaseIterable {
     case sha1 = "SHA1"
     case sha256 = "SHA256"
 
+    /// The element that carries a value in XML: `ChecksumCRC32` and so on.
+    package var elementName: String { "Checksum\(rawValue)" }
+
     /// `x-amz-checksum-crc32` and so on.
     package var headerName: String { "x-amz-checksum-\(rawValue.lowercased())" }
 
@@ -41,10 +44,14 @@ package struct ObjectChecksum: Sendable, Hashable {
     package var algorithm: ChecksumAlgorithm
     /// The raw bytes, big-endian for the CRCs.
     package var value: [UInt8]
+    /// Nil when `value` is of the whole content (`FULL_OBJECT`); else it is of the checksums of so many parts
+    /// (`COMPOSITE`).
+    package var partCount: Int?
 
-    package init(algorithm: ChecksumAlgorithm, value: [UInt8]) {
+    package init(algorithm: ChecksumAlgorithm, value: [UInt8], partCount: Int? = nil) {
         self.algorithm = algorithm
         self.value = value
+        self.partCount = partCount
     }
 
     /// Reads base64; nil when it does not hold exactly the algorithm's number of bytes.
@@ -53,8 +60,36 @@ package struct ObjectChecksum: Sendable, Hashable {
         self.init(algorithm: algorithm, value: value)
     }
 
-    /// The value as headers and XML carry it.
-    package var base64: String { Base64.text(value) }
+    /// Reads what `stored` gave.
+    package init(algorithm: ChecksumAlgorithm, stored: [UInt8]) {
+        let size = algorithm.digestSizeBytes
+        guard stored.count == size + 2 else {
+            self.init(algorithm: algorithm, value: stored)
+            return
+        }
+        self.init(
+            algorithm: algorithm, value: Array(stored[..<size]),
+            partCount: Int(stored[size]) << 8 | Int(stored[size + 1]))
+    }
+
+    /// As the database keeps it: the value, and behind a composite one the number of parts in two bytes, big-endian.
+    package var stored: [UInt8] {
+        guard let partCount else { return value }
+        return value + [UInt8(truncatingIfNeeded: partCount >> 8), UInt8(truncatingIfNeeded: partCount)]
+    }
+
+    package var type: ChecksumType { partCount == nil ? .fullObject : .composite }
+
+    /// The value as headers and XML carry it; a composite one ends with `-` and the number of parts.
+    package var base64: String { Base64.text(value) + (partCount.map { "-\($0)" } ?? "") }
 
     package var headerName: String { algorithm.headerName }
+}
+
+/// What the checksum of an object is of.
+///
+/// Source: Amazon S3 User Guide, "Checking object integrity for multipart uploads".
+package enum ChecksumType: String, Sendable {
+    case fullObject = "FULL_OBJECT"
+    case composite = "COMPOSITE"
 }

@@ -9,13 +9,15 @@ package enum PayloadVerifier {
 
     /// Returns the verified body.
     ///
-    /// `wantMD5` asks for the MD5 of the content now, whatever the size.
+    /// `wantMD5` asks for the MD5 of the content now, whatever the size; `wanted` for a checksum, when the client claims
+    /// none. Without `claimsBody` the checksum headers describe something else: CompleteMultipartUpload's its object.
     ///
     /// Throws `XAmzContentSHA256Mismatch`, `BadDigest`, `InvalidDigest`, `IncompleteBody`, `MissingContentLength`,
     /// `MalformedTrailerError`, `InvalidChunkSizeError`, `SignatureDoesNotMatch`, `EntityTooLarge`, and `InvalidRequest`
     /// for what is wrong with checksum headers.
     package static func verify(
-        _ request: HTTPRequest, mode: PayloadMode, wantMD5: Bool
+        _ request: HTTPRequest, mode: PayloadMode, wantMD5: Bool, wanted: ChecksumAlgorithm? = nil,
+        claimsBody: Bool = true
     ) throws(S3Error) -> VerifiedPayload {
         let format = try chunkedFormat(request, mode)
         let sizeBytes = format?.decodedSizeBytes ?? request.body.sizeBytes
@@ -24,12 +26,13 @@ package enum PayloadVerifier {
                 .detail("ProposedSize", String(sizeBytes))
                 .detail("MaxSizeAllowed", String(request.site.maximumPutSizeBytes))
         }
-        let claim = try ChecksumClaim(request.headers, hasTrailer: format?.hasTrailer == true)
+        let claim =
+            claimsBody ? try ChecksumClaim(request.headers, hasTrailer: format?.hasTrailer == true) : ChecksumClaim()
         let claimedMD5 = try contentMD5(request.headers)
         var digests = ContentDigests()
         if case .hash = mode { digests.sha256 = SHA256Stream() }
         if wantMD5 || claimedMD5 != nil || sizeBytes <= smallBodyBytes { digests.md5 = MD5Stream() }
-        digests.checksum = claim.algorithm.map { ChecksumStream($0) }
+        digests.checksum = (claim.algorithm ?? wanted).map { ChecksumStream($0) }
 
         var trailers: [(name: [UInt8], value: [UInt8])] = []
         if let format {

@@ -5,7 +5,7 @@ package struct VerifiedPayload: Sendable {
     package let md5: [UInt8]?
     /// SHA-256 of the content, 32 bytes, when the client claimed it.
     package let sha256: [UInt8]?
-    /// The checksum that the client claimed, as we computed it.
+    /// The checksum that the client claimed or the operation wanted, as we computed it.
     package let checksum: ObjectChecksum?
     let body: RequestBody
     let format: AWSChunkedFraming.Format?

@@ -21,6 +21,27 @@ package protocol Backend: AnyObject, Sendable {
         _ object: PhysicalObject, from source: PayloadReader, description: ObjectDescription, grant: PlacementGrant
     ) throws(BackendError) -> PutReceipt
 
+    /// Begins an upload of a fresh key in parts; returns the store's id of it. Nothing is visible before it is completed.
+    /// When it throws, an upload may have begun: `abortUploads` finds it.
+    func createUpload(
+        _ object: PhysicalObject, description: ObjectDescription, grant: PlacementGrant
+    ) throws(BackendError) -> String
+
+    /// Stores `source` whole, durably, as part `number`; an earlier part of that number is replaced. `md5` is given when
+    /// it is known beforehand. Throws `.missing` when there is no such upload.
+    func uploadPart(
+        _ object: PhysicalObject, uploadID: String, number: PartNumber, from source: PayloadReader, sizeBytes: Int64,
+        md5: [UInt8]?, grant: PlacementGrant
+    ) throws(BackendError) -> PartReceipt
+
+    /// Makes the object of its parts. Returns when it is there, whole and durable, also when an earlier call made it.
+    /// Throws `.damaged` when the object is there and another one; after any other error it may appear later.
+    func completeUpload(_ object: PhysicalObject, uploadID: String, as whole: NativeObject) throws(BackendError)
+
+    /// Ends every upload of that key, the one called `uploadID` and any whose id was lost, and removes their parts; none
+    /// is no error. A completed object stays.
+    func abortUploads(_ object: PhysicalObject, uploadID: String?) throws(BackendError)
+
     /// Streams the object, or the bytes of `range` (inclusive offsets): first `head`, then `piece` until the end.
     /// Throws `.short` when fewer bytes came than the head said; an error thrown by `piece` stops the transfer and
     /// comes back as `.stopped`.
@@ -54,7 +75,7 @@ package struct PhysicalObject: Hashable, Sendable {
 }
 
 /// What is stored beside the bytes so that the database can be rebuilt from the backends: `x-amz-meta-s3gw-*`.
-package struct ObjectDescription: Sendable {
+package struct ObjectDescription: Sendable, Equatable {
     package var sizeBytes: Int64
     /// MD5 of the content when it is known beforehand; lets the store verify (Content-MD5).
     package var md5: [UInt8]?

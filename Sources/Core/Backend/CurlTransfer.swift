@@ -41,10 +41,17 @@ final class CurlClient: Sendable {
 
     func exchange() -> TransferExchange { TransferExchange(deadlines: deadlines, now: MonotonicClock.milliseconds) }
 
+    /// For a call in which nothing may move for as long as the store works.
+    func patientExchange() -> TransferExchange {
+        var patient = deadlines
+        patient.stallMilliseconds = deadlines.longCallMilliseconds
+        return TransferExchange(deadlines: patient, now: MonotonicClock.milliseconds)
+    }
+
     /// Sends `request` and returns the head of the answer, whatever its status, after the whole body came.
     ///
     /// A kept connection that the store closed meanwhile is replaced by a new one, once, when nothing came back: for a
-    /// PUT too, because every PUT of ours goes to a key of its own.
+    /// PUT or POST too, because every one of ours speaks of a key of its own, whose state tells what came of it.
     func perform(_ request: TransferRequest, _ exchange: TransferExchange) throws(TransferFailure) -> TransferHead {
         let handle = try lease()
         defer { giveBack(handle) }
@@ -156,7 +163,7 @@ enum MonotonicClock {
             && set(CURLOPT_FOLLOWLOCATION, 0) && set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
             && set(CURLOPT_TCP_NODELAY, 1) && set(CURLOPT_MAXCONNECTS, 1)
             && set(CURLOPT_CONNECTTIMEOUT_MS, settings.deadlines.connectMilliseconds)
-            && set(CURLOPT_TIMEOUT_MS, request.isSmall ? settings.deadlines.smallCallMilliseconds : 0)
+            && set(CURLOPT_TIMEOUT_MS, request.totalMilliseconds)
             && set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
             && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
             && set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
@@ -168,10 +175,10 @@ enum MonotonicClock {
         case .get: return set(CURLOPT_HTTPGET, 1)
         case .head: return set(CURLOPT_NOBODY, 1)
         case .delete: return set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
-        case .put:
+        case .put, .post:
             let size = curl_off_t(request.bodySizeBytes)
             guard unsafe s3gw_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, size) == CURLE_OK else { return false }
-            return set(CURLOPT_UPLOAD, 1)
+            return set(CURLOPT_UPLOAD, 1) && set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
     }
 

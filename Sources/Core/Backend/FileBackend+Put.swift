@@ -42,7 +42,7 @@ extension FileBackend {
     /// Writes exactly `description.sizeBytes` bytes; returns their MD5.
     ///
     /// Throws `.damaged` when the source has more or fewer. An MD5 known beforehand is believed: its giver verified it.
-    private func copy(
+    func copy(
         _ source: PayloadReader, to file: borrowing FileDescriptor, description: ObjectDescription
     ) throws(BackendError) -> [UInt8] {
         let buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -79,7 +79,7 @@ extension FileBackend {
     // MARK: Commit
 
     /// Moves the two finished files into place, description first, and makes every changed directory durable.
-    private func commit(
+    func commit(
         _ path: FileKeyPath, bucket: FileName, data: FileName, meta: FileName, from uploads: borrowing FileDescriptor
     ) throws(BackendError) {
         for _ in 0..<Self.maximumAttempts {

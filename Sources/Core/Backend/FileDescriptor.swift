@@ -10,6 +10,7 @@ struct FileError: Error, Equatable {
     static let notEmpty: Int32 = ENOTEMPTY
     static let wouldBlock: Int32 = EWOULDBLOCK
     static let isDirectory: Int32 = EISDIR
+    static let invalid: Int32 = EINVAL
 
     /// The root directory is missing or empty: its disk is not mounted, or it was never probed.
     static let notSetUp = FileError(call: "the root directory is not mounted or was never probed", code: ENXIO)
@@ -174,6 +175,23 @@ struct FileDescriptor: ~Copyable {
             done += try Self.retryCount("write") { unsafe Glibc.write(number, rest.baseAddress, rest.count) }
         }
     }
+
+    /// Appends `sizeBytes` bytes of `source`, from its start, at the current position, inside of the kernel.
+    ///
+    /// Returns the bytes that were there: fewer only when `source` is shorter.
+    func append(_ source: borrowing FileDescriptor, sizeBytes: Int64) throws(FileError) -> Int64 {
+        let sourceNumber = source.number
+        var offset = off_t(0)
+        while offset < sizeBytes {
+            let wanted = min(Int(sizeBytes - Int64(offset)), Self.largestCopyBytes)
+            let count = try Self.retryCount("sendfile") { unsafe sendfile(number, sourceNumber, &offset, wanted) }
+            if count == 0 { break }
+        }
+        return Int64(offset)
+    }
+
+    /// One call of sendfile: a signal or a slow disk is noticed between two.
+    private static let largestCopyBytes = 64 << 20
 
     /// Calls `body` with each name but `.` and `..`, in no order, until it returns false.
     func forEachName(_ body: (FileName, _ isDirectory: Bool?) -> Bool) throws(FileError) {

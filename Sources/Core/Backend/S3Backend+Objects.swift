@@ -31,7 +31,7 @@ extension S3Backend {
         piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
     ) throws(BackendError) {
         var call = StoreCall(method: .get, bucket: object.bucket, key: object.key)
-        call.isSmall = false
+        call.duration = .transfer
         if let range { call.headers = [("range", "bytes=\(range.lowerBound)-\(range.upperBound)")] }
         let signedCall = call
         try withoutActuallyEscaping(accept) { accept throws(BackendError) in
@@ -114,7 +114,7 @@ extension S3Backend {
         if let name = description.unstorableField { throw failure(.refused, "metadata cannot be stored: \(name)") }
         guard !object.key.isEmpty else { throw failure(.refused, "a key has at least one byte") }
         var call = StoreCall(method: .put, bucket: object.bucket, key: object.key)
-        call.isSmall = false
+        call.duration = .transfer
         call.bodySizeBytes = description.sizeBytes
         call.payloadHash = description.sha256.map(Hex.text) ?? Self.unsignedPayload
         call.headers = description.metadata.map {
@@ -122,6 +122,16 @@ extension S3Backend {
         }
         if let md5 = description.md5 { call.headers.append(("content-md5", Base64.text(md5))) }
 
+        let (head, md5) = try upload(call, from: source, description: description)
+        try confirm(object, head, md5: md5, sizeBytes: description.sizeBytes)
+        return PutReceipt(md5: md5)
+    }
+
+    /// Sends a PUT with all of `source` as its body; returns the head of the answer, which is 200, and the MD5 of what
+    /// was sent.
+    func upload(
+        _ call: StoreCall, from source: PayloadReader, description: ObjectDescription
+    ) throws(BackendError) -> (head: TransferHead, md5: [UInt8]) {
         let exchange = client.exchange()
         let body = UploadBody(source: source, description: description)
         var document: [UInt8] = []
@@ -143,20 +153,20 @@ extension S3Backend {
         guard head.status == 200, body.isComplete else {
             throw failure(.unavailable, "PUT answered \(head.status) before it had the whole body")
         }
-        try confirm(object, head, md5: body.md5, sizeBytes: description.sizeBytes)
-        return PutReceipt(md5: body.md5)
+        return (head, body.md5)
+    }
+
+    /// Under SSE-KMS and SSE-C an ETag is no MD5 (Amazon S3 API Reference, "Object", ETag).
+    func isEncrypted(_ answer: TransferHead) -> Bool {
+        answer.text("x-amz-server-side-encryption")?.hasPrefix("aws:kms") ?? false
+            || answer["x-amz-server-side-encryption-customer-algorithm"] != nil
     }
 
     /// Checks that the store has our bytes: by its ETag where that is an MD5, else by the size it has.
-    ///
-    /// Under SSE-KMS and SSE-C an ETag is no MD5 (Amazon S3 API Reference, "Object", ETag).
     private func confirm(
         _ object: PhysicalObject, _ answer: TransferHead, md5: [UInt8], sizeBytes: Int64
     ) throws(BackendError) {
-        let isEncrypted =
-            answer.text("x-amz-server-side-encryption")?.hasPrefix("aws:kms") ?? false
-            || answer["x-amz-server-side-encryption-customer-algorithm"] != nil
-        if !isEncrypted, let eTag = answer.eTag, let digest = Hex.decode(eTag.utf8), digest.count == md5.count {
+        if !isEncrypted(answer), let eTag = answer.eTag, let digest = Hex.decode(eTag.utf8), digest.count == md5.count {
             guard digest == md5 else { throw failure(.damaged, "the store has other bytes than were sent") }
             return
         }

@@ -20,7 +20,16 @@ package final class S3Backend: Backend {
         /// Hex digits, or `UNSIGNED-PAYLOAD`.
         var payloadHash = S3Backend.emptyHash
         var bodySizeBytes: Int64 = 0
-        var isSmall = true
+        var duration = Duration.small
+
+        enum Duration {
+            /// Moves no object.
+            case small
+            /// Moves an object: bounded by its stalls only.
+            case transfer
+            /// The store works before it answers.
+            case long
+        }
     }
 
     static let emptyHash = Hex.text(Crypto.sha256([]))
@@ -83,10 +92,17 @@ package final class S3Backend: Backend {
                 ("Host", host), ("x-amz-date", now.iso8601Basic), ("x-amz-content-sha256", call.payloadHash),
                 ("Authorization", authorization),
             ] + call.headers
+        let deadlines = client.deadlines
+        let totalMilliseconds =
+            switch call.duration {
+            case .small: deadlines.smallCallMilliseconds
+            case .transfer: 0
+            case .long: deadlines.longCallMilliseconds
+            }
         return TransferRequest(
             method: call.method, url: "\(endpoint.scheme)://\(host)\(Self.target(path, query))",
             headers: headers.map { (name: $0.0, value: $0.1) }, bodySizeBytes: call.bodySizeBytes,
-            isSmall: call.isSmall)
+            totalMilliseconds: totalMilliseconds)
     }
 
     private static func target(_ path: [UInt8], _ query: [(name: [UInt8], value: [UInt8])]) -> String {

@@ -43,6 +43,51 @@ enum StoreAnswer {
 
     struct Unreadable: Error { let cause: String }
 
+    // MARK: Multipart
+
+    /// Codes in an error document under 200 that a later try may not meet.
+    static let transientCodes: Set<String> = ["InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout"]
+    private static let longestWord = 1024
+
+    /// Tells whether a store's word can be kept and sent back: printable ASCII without quotes.
+    static func isWord(_ word: String) -> Bool {
+        (1...longestWord).contains(word.utf8.count)
+            && word.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") }
+    }
+
+    /// Reads the answer of CreateMultipartUpload; nil when it has no id that can be used.
+    static func uploadID(_ document: [UInt8]) -> String? {
+        word("UploadId", in: document, root: "InitiateMultipartUploadResult")
+    }
+
+    /// Reads the answer of CompleteMultipartUpload; without quotes, nil when it names none.
+    static func completedETag(_ document: [UInt8]) -> String? {
+        word("ETag", in: document, root: "CompleteMultipartUploadResult")
+    }
+
+    private static func word(_ name: String, in document: [UInt8], root: String) -> String? {
+        let element: XMLElement
+        do throws(S3Error) { element = try XMLReader.parse(document, root: root) } catch { return nil }
+        guard let word = element.child(name)?.word.filter({ $0 != "\"" }), isWord(word) else { return nil }
+        return word
+    }
+
+    /// Reads the answer of ListMultipartUploads; returns the ids of uploads of exactly `key`.
+    static func uploads(_ document: [UInt8], of key: [UInt8]) throws(Unreadable) -> [String] {
+        let root: XMLElement
+        do throws(S3Error) {
+            root = try XMLReader.parse(document, root: "ListMultipartUploadsResult", maximumBytes: maximumListBytes)
+        } catch { throw Unreadable(cause: "the listing of uploads is no XML of S3") }
+        let isEncoded = root.child("EncodingType")?.word == "url"
+        return root.children("Upload").compactMap { upload in
+            // Some stores say that they encode and do not: both forms of a key of ours can only mean that key.
+            guard let written = upload.child("Key")?.text, written == key || (isEncoded && decoded(written) == key),
+                let id = upload.child("UploadId")?.word, isWord(id)
+            else { return nil }
+            return id
+        }
+    }
+
     /// Percent-decoding, where `+` is a blank as AWS writes it.
     private static func decoded(_ text: [UInt8]) -> [UInt8]? {
         var bytes: [UInt8] = []

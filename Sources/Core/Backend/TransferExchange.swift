@@ -9,22 +9,24 @@ package struct TransferDeadlines: Sendable {
     package var minimumBytes: Int64 = 16 << 10
     /// The whole of a call that moves no object.
     package var smallCallMilliseconds = 30_000
+    /// The whole of a call after which the store has to work before it answers: CompleteMultipartUpload of many parts.
+    package var longCallMilliseconds = 600_000
 
     package init() {}
 }
 
 /// One request to a store, signed already.
 struct TransferRequest {
-    enum Method: String { case get = "GET", head = "HEAD", put = "PUT", delete = "DELETE" }
+    enum Method: String { case get = "GET", head = "HEAD", put = "PUT", post = "POST", delete = "DELETE" }
 
     var method: Method
     var url: String
     /// All headers but `Content-Length`, `Host` among them, so that what is signed is what is sent.
     var headers: [(name: String, value: String)]
-    /// Bytes of the body of a PUT.
+    /// Bytes of the body of a PUT or POST.
     var bodySizeBytes: Int64 = 0
-    /// Whether `TransferDeadlines.smallCallMilliseconds` holds.
-    var isSmall = true
+    /// Milliseconds for all of it; 0 when only the stall deadline holds.
+    var totalMilliseconds = 0
 }
 
 /// What one transfer brings and takes; used by one thread, for one request.

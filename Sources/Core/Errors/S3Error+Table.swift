@@ -104,6 +104,13 @@ extension S3Error.Code {
         "NoSuchUpload", 404,
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
     )
+    package static let invalidPart = row(
+        "InvalidPart", 400,
+        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
+    )
+    package static let invalidPartOrder = row(
+        "InvalidPartOrder", 400,
+        "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
     package static let invalidPartNumber = row(
         "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
     package static let invalidBucketName = row("InvalidBucketName", 400, "The specified bucket is not valid.")

@@ -64,7 +64,7 @@ extension SQLConnection {
         ).filter { $0.name.bytes.starts(with: prefix) }
     }
 
-    /// Hides the bucket at once; its mappings become `removing`, each with a `remove-bucket` job.
+    /// Hides the bucket at once and ends its uploads; its mappings become `removing`, each with a `remove-bucket` job.
     ///
     /// Throws `NoSuchBucket`, or `BucketNotEmpty` while a live version is in it.
     package func deleteBucket(id: Int64, at time: Timestamp = .now()) throws(S3Error) {
@@ -73,6 +73,7 @@ extension SQLConnection {
             throw S3Error(.bucketNotEmpty)
         }
         try run("UPDATE buckets SET is_removed = 1 WHERE id = $1", .int(id))
+        try endUploads(bucketID: id, at: time)
         for mapping in try mappings(bucketID: id) where mapping.state == .creating || mapping.state == .ready {
             try setMapping(bucketID: id, backendID: mapping.backendID, counter: mapping.counter, state: .removing)
             try insertJob(

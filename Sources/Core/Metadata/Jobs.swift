@@ -3,7 +3,7 @@ extension JobKind {
     var urgency: Int64 {
         switch self {
         case .replicate: 0
-        case .removeReplica: 1
+        case .removeReplica, .endUpload: 1
         case .removeBucket: 2
         }
     }
@@ -60,7 +60,7 @@ extension SQLConnection {
         owner: String, limit: Int, now: Timestamp, leaseUntil: Timestamp
     ) throws(S3Error) -> [Job] {
         var claimed: [Job] = []
-        for kind in JobKind.allCases.sorted(by: { $0.urgency < $1.urgency }) where claimed.count < limit {
+        for urgency in Set(JobKind.allCases.map(\.urgency)).sorted() where claimed.count < limit {
             let due = try all(
                 """
                 SELECT id FROM jobs WHERE state <> 'dead' AND urgency = $1 AND due_at <= $2
@@ -69,7 +69,7 @@ extension SQLConnection {
                     AND other.backend_id = jobs.backend_id AND other.state = 'leased' AND other.lease_until > $2
                     AND other.id <> jobs.id)
                 ORDER BY due_at, id LIMIT $3
-                """, .int(kind.urgency), SQLValue(now), .int(Int64(limit - claimed.count))
+                """, .int(urgency), SQLValue(now), .int(Int64(limit - claimed.count))
             ) { $0.int(0) }
             for id in due {
                 let job = try first(

@@ -26,10 +26,11 @@ package struct ListedObject: Sendable, Hashable {
     package var lastModified: Timestamp
     package var storageClass: String
     package var checksumAlgorithm: ChecksumAlgorithm?
+    package var checksumType: ChecksumType
 
     package init(
         key: ObjectKey, sizeBytes: Int64, eTag: String, lastModified: Timestamp, storageClass: String,
-        checksumAlgorithm: ChecksumAlgorithm?
+        checksumAlgorithm: ChecksumAlgorithm?, checksumType: ChecksumType = .fullObject
     ) {
         self.key = key
         self.sizeBytes = sizeBytes
@@ -37,6 +38,7 @@ package struct ListedObject: Sendable, Hashable {
         self.lastModified = lastModified
         self.storageClass = storageClass
         self.checksumAlgorithm = checksumAlgorithm
+        self.checksumType = checksumType
     }
 }
 
@@ -70,7 +72,7 @@ extension SQLConnection {
         page.entries.reserveCapacity(query.limit)
         let statement = try statement(
             """
-            SELECT key, size_bytes, etag, last_modified, storage_class, checksum_algorithm FROM objects
+            SELECT key, size_bytes, etag, last_modified, storage_class, checksum_algorithm, checksum_type FROM objects
             WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3
             """)
         defer { statement.finish() }
@@ -115,22 +117,14 @@ extension SQLConnection {
 
     /// Returns where the common prefix of `key` ends; nil when nothing is rolled up.
     private func endOfCommonPrefix(in key: [UInt8], _ query: ListingQuery) -> Int? {
-        let delimiter = query.delimiter
-        guard let first = delimiter.first else { return nil }
-        var index = query.prefix.count
-        while index + delimiter.count <= key.count {
-            if key[index] == first, key[index..<(index + delimiter.count)].elementsEqual(delimiter) {
-                return index + delimiter.count
-            }
-            index += 1
-        }
-        return nil
+        KeyRange.endOfCommonPrefix(in: key, prefix: query.prefix, delimiter: query.delimiter)
     }
 
     private func listedObject(_ row: any SQLStatement, _ key: [UInt8]) throws(S3Error) -> ListedObject {
         ListedObject(
             key: ObjectKey(stored: key), sizeBytes: row.int(1), eTag: row.text(2), lastModified: row.time(3),
-            storageClass: row.text(4), checksumAlgorithm: row.isNull(5) ? nil : try row.word(5))
+            storageClass: row.text(4), checksumAlgorithm: row.isNull(5) ? nil : try row.word(5),
+            checksumType: row.isNull(6) ? .fullObject : try row.word(6))
     }
 }
 
@@ -140,5 +134,18 @@ enum KeyRange {
     static func successor(ofPrefix prefix: [UInt8]) -> [UInt8]? {
         guard let last = prefix.lastIndex(where: { $0 != 0xff }) else { return nil }
         return prefix[..<last] + [prefix[last] + 1]
+    }
+
+    /// Returns where the common prefix of `key` ends: after the first `delimiter` behind `prefix`; nil without one.
+    static func endOfCommonPrefix(in key: [UInt8], prefix: [UInt8], delimiter: [UInt8]) -> Int? {
+        guard let first = delimiter.first else { return nil }
+        var index = prefix.count
+        while index + delimiter.count <= key.count {
+            if key[index] == first, key[index..<(index + delimiter.count)].elementsEqual(delimiter) {
+                return index + delimiter.count
+            }
+            index += 1
+        }
+        return nil
     }
 }

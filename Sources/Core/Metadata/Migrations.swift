@@ -7,7 +7,10 @@ struct Migration: Sendable {
 
 /// The numbered steps from an empty database to the schema of this program.
 enum Migrations {
-    static let all = [Migration(version: 1, name: "first schema", script: firstSchema)]
+    static let all = [
+        Migration(version: 1, name: "first schema", script: firstSchema),
+        Migration(version: 2, name: "multipart uploads", script: uploadSchema),
+    ]
 
     static var newest: Int64 { all.last?.version ?? 0 }
 

@@ -200,6 +200,8 @@ package struct Replica: Sendable, Hashable {
 package enum JobKind: String, Sendable, CaseIterable {
     case replicate
     case removeReplica = "remove-replica"
+    /// Clears what a multipart upload left on a backend; `versionID` is the upload's id.
+    case endUpload = "end-upload"
     case removeBucket = "remove-bucket"
 }
 

@@ -139,7 +139,7 @@ extension SQLConnection {
             .bytes(version.id.bytes), .int(version.bucketID), .bytes(version.key.bytes),
             SQLValue(version.isDeleteMarker), .int(version.sizeBytes), .text(version.eTag),
             SQLValue(version.lastModified), .text(version.storageClass), SQLValue(version.checksum?.algorithm.rawValue),
-            SQLValue(version.checksum?.value), .bytes(HeaderList.encoded(version.headers))
+            SQLValue(version.checksum?.stored), .bytes(HeaderList.encoded(version.headers))
         ) { $0.int(0) }
         guard let sequence else { throw S3Error(.internalError, cause: "an inserted version has no sequence") }
         return sequence
@@ -149,16 +149,17 @@ extension SQLConnection {
         try run(
             """
             INSERT INTO objects (
-                bucket_id, key, sequence, size_bytes, etag, last_modified, storage_class, checksum_algorithm)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                bucket_id, key, sequence, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
+                checksum_type)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             ON CONFLICT (bucket_id, key) DO UPDATE SET
                 sequence = excluded.sequence, size_bytes = excluded.size_bytes, etag = excluded.etag,
                 last_modified = excluded.last_modified, storage_class = excluded.storage_class,
-                checksum_algorithm = excluded.checksum_algorithm
+                checksum_algorithm = excluded.checksum_algorithm, checksum_type = excluded.checksum_type
             """,
             .int(version.bucketID), .bytes(version.key.bytes), .int(version.sequence), .int(version.sizeBytes),
             .text(version.eTag), SQLValue(version.lastModified), .text(version.storageClass),
-            SQLValue(version.checksum?.algorithm.rawValue))
+            SQLValue(version.checksum?.algorithm.rawValue), SQLValue(version.checksum?.type.rawValue))
     }
 
     /// Ends a version's life: its replicas become `removing`, each with a job; without any, its row goes at once.
@@ -186,7 +187,7 @@ extension SQLConnection {
         _ row: any SQLStatement, bucketID: Int64, key: ObjectKey
     ) throws(S3Error) -> ObjectVersion {
         var checksum: ObjectChecksum?
-        if !row.isNull(7) { checksum = ObjectChecksum(algorithm: try row.word(7), value: row.bytes(8)) }
+        if !row.isNull(7) { checksum = ObjectChecksum(algorithm: try row.word(7), stored: row.bytes(8)) }
         return ObjectVersion(
             id: try row.versionID(1), sequence: row.int(0), bucketID: bucketID, key: key, isDeleteMarker: row.flag(2),
             sizeBytes: row.int(3), eTag: row.text(4), lastModified: row.time(5), storageClass: row.text(6),

@@ -14,5 +14,11 @@ package struct PartNumber: Hashable, Comparable, Sendable {
         value = number
     }
 
+    /// Nil for a number out of range.
+    package init?(_ number: Int) {
+        guard (1...Self.maximum).contains(number) else { return nil }
+        value = number
+    }
+
     package static func < (one: PartNumber, other: PartNumber) -> Bool { one.value < other.value }
 }

@@ -30,8 +30,9 @@ package struct Call: Sendable {
     /// Verifies the body and returns it decoded; for the XML documents that S3 takes.
     ///
     /// Throws `MaxMessageLengthExceeded` above `limitBytes`, and what `PayloadVerifier` throws.
-    func document(limitBytes: Int = XMLReader.maximumBytes) throws(S3Error) -> [UInt8] {
-        try PayloadVerifier.verify(request, mode: payload, wantMD5: false).bytes(atMost: limitBytes)
+    func document(limitBytes: Int = XMLReader.maximumBytes, claimsBody: Bool = true) throws(S3Error) -> [UInt8] {
+        try PayloadVerifier.verify(request, mode: payload, wantMD5: false, claimsBody: claimsBody)
+            .bytes(atMost: limitBytes)
     }
 
     /// A head with the headers every answer has.

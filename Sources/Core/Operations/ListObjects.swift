@@ -114,7 +114,7 @@ enum ListObjects {
             xml.element("ETag", "\"\(object.eTag)\"")
             if let algorithm = object.checksumAlgorithm {
                 xml.element("ChecksumAlgorithm", algorithm.rawValue)
-                xml.element("ChecksumType", "FULL_OBJECT")
+                xml.element("ChecksumType", object.checksumType.rawValue)
             }
             xml.element("Size", Int(object.sizeBytes))
             if let owner {

@@ -15,10 +15,14 @@ extension ObjectDescription {
             ("s3gw-modified", Array(version.lastModified.iso8601.utf8)),
             ("s3gw-key", version.key.bytes),
         ]
-        if let md5 { fields.append(("s3gw-etag", Hex.encode(md5))) }
+        if let md5 {
+            fields.append(("s3gw-etag", Hex.encode(md5)))
+        } else if MultipartETag.split(version.eTag) != nil {
+            fields.append(("s3gw-etag", Array(version.eTag.utf8)))
+        }
         if let checksum = version.checksum {
             fields.append(
-                ("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.value)))
+                ("s3gw-checksum", Array(checksum.algorithm.rawValue.utf8) + [0x3A] + Hex.encode(checksum.stored)))
         }
         for (index, field) in version.headers.enumerated() {
             // A name that some store would drop or fold (`_`, `.`) travels in the value instead.

@@ -95,8 +95,8 @@ enum ObjectHeaders {
         guard let checksum = version.checksum, let mode = request.headers["x-amz-checksum-mode"],
             mode.elementsEqual("ENABLED".utf8) || mode.elementsEqual("enabled".utf8)
         else { return }
-        head.add(checksum.algorithm.headerName, Base64.encode(checksum.value))
-        head.add("x-amz-checksum-type", "FULL_OBJECT")
+        head.add(checksum.algorithm.headerName, checksum.base64)
+        head.add("x-amz-checksum-type", checksum.type.rawValue)
     }
 
     private static func isOverridden(_ name: String, _ request: HTTPRequest) -> Bool {

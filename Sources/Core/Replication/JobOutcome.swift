@@ -11,6 +11,7 @@ package enum JobOutcome: Sendable, Equatable {
         case copied
         case removed
         case bucketRemoved = "bucket-removed"
+        case uploadEnded = "upload-ended"
         /// The copy has to go elsewhere: another job was made.
         case moved
         /// There was nothing to do any more.

@@ -42,6 +42,7 @@ struct JobRunner: Sendable {
         case (.replicate, .some(let versionID)): return try ReplicateJob(context: context, versionID: versionID).run()
         case (.removeReplica, .some(let versionID)):
             return try RemoveReplicaJob(context: context, versionID: versionID).run()
+        case (.endUpload, .some(let uploadID)): return try EndUploadJob(context: context, uploadID: uploadID).run()
         case (.removeBucket, _): return try RemoveBucketJob(context: context).run()
         case (_, .none): throw JobFailure(.refused, "the job names no version")
         }

@@ -21,10 +21,13 @@ struct RemoveBucketJob {
         let snapshot = try context.snapshot()
         let live = try context.reachableBackend(job.backendID, in: snapshot)
         for mapping in mappings {
-            let hasReplicas = try context.read { sql throws(S3Error) in
-                try sql.hasReplicas(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
+            let isInUse = try context.read { sql throws(S3Error) -> Bool in
+                if try sql.hasReplicas(backendID: mapping.backendID, physicalBucket: mapping.physicalName) {
+                    return true
+                }
+                return try sql.hasUploadPlaces(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
             }
-            guard !hasReplicas else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
+            guard !isInUse else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
             try remove(mapping.physicalName, live)
         }
         return try context.finish { sql throws(S3Error) in

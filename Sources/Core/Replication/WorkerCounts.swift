@@ -7,6 +7,8 @@ package final class WorkerCounts: Sendable {
         package var copiedBytes: Int64 = 0
         package var removed = 0
         package var bucketsRemoved = 0
+        /// Places of multipart uploads that were cleared.
+        package var uploadsEnded = 0
         package var moved = 0
         package var obsolete = 0
         package var retried = 0
@@ -25,6 +27,7 @@ package final class WorkerCounts: Sendable {
             news.copiedBytes -= earlier.copiedBytes
             news.removed -= earlier.removed
             news.bucketsRemoved -= earlier.bucketsRemoved
+            news.uploadsEnded -= earlier.uploadsEnded
             news.moved -= earlier.moved
             news.obsolete -= earlier.obsolete
             news.retried -= earlier.retried
@@ -38,7 +41,8 @@ package final class WorkerCounts: Sendable {
         package var text: String {
             let parts = [
                 (copied, "copied \(copied) (\(copiedBytes) bytes)"), (removed, "removed \(removed)"),
-                (bucketsRemoved, "removed \(bucketsRemoved) buckets"), (moved, "moved \(moved)"),
+                (bucketsRemoved, "removed \(bucketsRemoved) buckets"),
+                (uploadsEnded, "ended \(uploadsEnded) uploads"), (moved, "moved \(moved)"),
                 (obsolete, "obsolete \(obsolete)"), (retried, "to be retried \(retried)"),
                 (buried, "given up \(buried)"),
                 (abandoned, "abandoned \(abandoned)"), (badSources, "bad sources \(badSources)"),
@@ -61,6 +65,7 @@ package final class WorkerCounts: Sendable {
             case .copied: values.copied += 1
             case .removed: values.removed += 1
             case .bucketRemoved: values.bucketsRemoved += 1
+            case .uploadEnded: values.uploadsEnded += 1
             case .moved: values.moved += 1
             case .obsolete: values.obsolete += 1
             }

@@ -1,0 +1,166 @@
+/// Multipart uploads, the backends they run on, and their parts.
+extension SQLConnection {
+    // MARK: Uploads
+
+    /// Adds an upload in state `creating` with its places, so that whatever the backends begin is known beforehand.
+    ///
+    /// Throws `NoSuchBucket` when the bucket is gone.
+    package func insertUpload(_ upload: Upload, places: [UploadPlace]) throws(S3Error) {
+        guard try bucket(id: upload.bucketID) != nil else { throw S3Error(.noSuchBucket) }
+        try run(
+            """
+            INSERT INTO uploads (
+                id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            """, .bytes(upload.id.bytes), .int(upload.bucketID), .bytes(upload.key.bytes),
+            .text(upload.state.rawValue), .text(upload.storageClass), SQLValue(upload.checksumAlgorithm?.rawValue),
+            .text(upload.checksumType.rawValue), .bytes(HeaderList.encoded(upload.headers)),
+            SQLValue(upload.initiatedAt))
+        for place in places { try insertPlace(place) }
+    }
+
+    /// Returns the upload; nil unless it is of that bucket and key and some client knows it.
+    package func upload(id: VersionID, bucketID: Int64, key: ObjectKey) throws(S3Error) -> Upload? {
+        try first(
+            """
+            SELECT id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at,
+                completing
+            FROM uploads WHERE id = $1 AND bucket_id = $2 AND key = $3 AND state <> 'creating'
+            """, .bytes(id.bytes), .int(bucketID), .bytes(key.bytes), row: upload)
+    }
+
+    /// Shows an upload to its client; false when it has ended meanwhile.
+    package func openUpload(id: VersionID) throws(S3Error) -> Bool {
+        try run("UPDATE uploads SET state = 'open' WHERE id = $1 AND state = 'creating'", .bytes(id.bytes)) == 1
+    }
+
+    /// Begins the completion as the object with that ETag, or goes on with it; false when the upload has ended, or is
+    /// being completed as another object.
+    package func beginCompletion(id: VersionID, eTag: String) throws(S3Error) -> Bool {
+        try run(
+            """
+            UPDATE uploads SET state = 'completing', completing = $2
+            WHERE id = $1 AND (state = 'open' OR (state = 'completing' AND completing = $2))
+            """, .bytes(id.bytes), .text(eTag)) == 1
+    }
+
+    /// Tells whether the upload is being completed as the object with that ETag.
+    package func isCompleting(id: VersionID, eTag: String) throws(S3Error) -> Bool {
+        try has(
+            "SELECT 1 FROM uploads WHERE id = $1 AND state = 'completing' AND completing = $2", .bytes(id.bytes),
+            .text(eTag))
+    }
+
+    /// Ends the upload, whatever its state: its places but `completed` are cleared by jobs, its parts are forgotten.
+    ///
+    /// False when there is no such upload.
+    @discardableResult
+    package func endUpload(id: VersionID, completed: Set<Int64> = [], at time: Timestamp) throws(S3Error) -> Bool {
+        let ended = try run("DELETE FROM uploads WHERE id = $1", .bytes(id.bytes)) == 1
+        try run("DELETE FROM upload_parts WHERE upload_id = $1", .bytes(id.bytes))
+        for place in try uploadPlaces(id) {
+            if completed.contains(place.backendID) {
+                try deletePlace(uploadID: id, backendID: place.backendID)
+            } else {
+                try endPlace(place, at: time)
+            }
+        }
+        return ended
+    }
+
+    /// Ends all uploads of a bucket that is being deleted.
+    package func endUploads(bucketID: Int64, at time: Timestamp) throws(S3Error) {
+        let ids = try all("SELECT id FROM uploads WHERE bucket_id = $1", .int(bucketID)) {
+            (row) throws(S3Error) in try row.versionID(0)
+        }
+        for id in ids { try endUpload(id: id, at: time) }
+    }
+
+    /// Ends up to `limit` uploads that began before `time`; returns how many.
+    package func endUploads(
+        begunBefore time: Timestamp, limit: Int, at now: Timestamp
+    ) throws(S3Error) -> Int {
+        let ids = try all(
+            "SELECT id FROM uploads WHERE initiated_at < $1 ORDER BY initiated_at LIMIT $2", SQLValue(time),
+            .int(Int64(limit))
+        ) { (row) throws(S3Error) in try row.versionID(0) }
+        for id in ids { try endUpload(id: id, at: now) }
+        return ids.count
+    }
+
+    // MARK: Places
+
+    /// Returns all places of an upload, by backend.
+    package func uploadPlaces(_ id: VersionID) throws(S3Error) -> [UploadPlace] {
+        try all(
+            """
+            SELECT upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state
+            FROM upload_places WHERE upload_id = $1 ORDER BY backend_id
+            """, .bytes(id.bytes), row: place)
+    }
+
+    package func uploadPlace(_ id: VersionID, backendID: Int64) throws(S3Error) -> UploadPlace? {
+        try first(
+            """
+            SELECT upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state
+            FROM upload_places WHERE upload_id = $1 AND backend_id = $2
+            """, .bytes(id.bytes), .int(backendID), row: place)
+    }
+
+    package func insertPlace(_ place: UploadPlace) throws(S3Error) {
+        try run(
+            """
+            INSERT INTO upload_places (
+                upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+            """, .bytes(place.uploadID.bytes), .int(place.backendID), .int(place.bucketID),
+            .text(place.physicalBucket), .bytes(place.physicalKey), SQLValue(place.nativeID),
+            .text(place.state.rawValue))
+    }
+
+    package func setNativeID(_ nativeID: String, uploadID: VersionID, backendID: Int64) throws(S3Error) {
+        try run(
+            "UPDATE upload_places SET native_id = $3 WHERE upload_id = $1 AND backend_id = $2", .bytes(uploadID.bytes),
+            .int(backendID), .text(nativeID))
+    }
+
+    /// Sends nothing more to a place and has it cleared; writes it down again when it was forgotten already.
+    package func endPlace(_ place: UploadPlace, at time: Timestamp) throws(S3Error) {
+        try insertPlace(place)
+        try run(
+            "UPDATE upload_places SET state = 'ending' WHERE upload_id = $1 AND backend_id = $2",
+            .bytes(place.uploadID.bytes), .int(place.backendID))
+        try insertJob(
+            kind: .endUpload, bucketID: place.bucketID, versionID: place.uploadID, backendID: place.backendID,
+            notBefore: time)
+    }
+
+    package func deletePlace(uploadID: VersionID, backendID: Int64) throws(S3Error) {
+        try run(
+            "DELETE FROM upload_places WHERE upload_id = $1 AND backend_id = $2", .bytes(uploadID.bytes),
+            .int(backendID))
+    }
+
+    /// Tells whether something of an upload may be in that physical bucket.
+    package func hasUploadPlaces(backendID: Int64, physicalBucket: String) throws(S3Error) -> Bool {
+        try has(
+            "SELECT 1 FROM upload_places WHERE backend_id = $1 AND physical_bucket = $2 LIMIT 1", .int(backendID),
+            .text(physicalBucket))
+    }
+
+    // MARK: Rows
+
+    func upload(_ row: any SQLStatement) throws(S3Error) -> Upload {
+        Upload(
+            id: try row.versionID(0), bucketID: row.int(1), key: ObjectKey(stored: row.bytes(2)),
+            state: try row.word(3), storageClass: row.text(4),
+            checksumAlgorithm: row.isNull(5) ? nil : try row.word(5), checksumType: try row.word(6),
+            headers: try HeaderList.decoded(row.bytes(7)), initiatedAt: row.time(8), completing: row.optionalText(9))
+    }
+
+    private func place(_ row: any SQLStatement) throws(S3Error) -> UploadPlace {
+        UploadPlace(
+            uploadID: try row.versionID(0), backendID: row.int(1), bucketID: row.int(2), physicalBucket: row.text(3),
+            physicalKey: row.bytes(4), nativeID: row.optionalText(5), state: try row.word(6))
+    }
+}
