@@ -15,6 +15,29 @@ package struct ListingQuery: Sendable {
         self.after = after
         self.limit = limit
     }
+
+    /// The smallest key that may be on the page; nil when none can be.
+    var firstKey: [UInt8]? {
+        guard after.starts(with: prefix) else {
+            return after.lexicographicallyPrecedes(prefix) ? prefix : after + [0]
+        }
+        // A marker inside a common prefix: that prefix was on an earlier page.
+        if let end = endOfCommonPrefix(in: after) { return KeyRange.successor(ofPrefix: Array(after[..<end])) }
+        return after.isEmpty ? [] : after + [0]
+    }
+
+    /// Returns where the common prefix of `key` ends; nil when nothing is rolled up.
+    func endOfCommonPrefix(in key: [UInt8]) -> Int? {
+        guard let first = delimiter.first else { return nil }
+        var index = prefix.count
+        while index + delimiter.count <= key.count {
+            if key[index] == first, key[index..<(index + delimiter.count)].elementsEqual(delimiter) {
+                return index + delimiter.count
+            }
+            index += 1
+        }
+        return nil
+    }
 }
 
 /// What a listing shows of a key's current version.
@@ -76,7 +99,7 @@ extension SQLConnection {
             WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3
             """)
         defer { statement.finish() }
-        var start = firstKey(of: query)
+        var start = query.firstKey
         // hot: MetadataBenchmark
         while let from = start {
             let rows = query.limit - page.entries.count + 1
@@ -90,7 +113,7 @@ extension SQLConnection {
                     page.nextMarker = page.entries.last?.marker
                     break
                 }
-                if let end = endOfCommonPrefix(in: key, query) {
+                if let end = query.endOfCommonPrefix(in: key) {
                     let prefix = Array(key[..<end])
                     page.entries.append(.commonPrefix(prefix))
                     start = KeyRange.successor(ofPrefix: prefix)
@@ -101,23 +124,6 @@ extension SQLConnection {
             statement.finish()
         }
         return page
-    }
-
-    /// Returns the smallest key that may be on the page; nil when none can be.
-    private func firstKey(of query: ListingQuery) -> [UInt8]? {
-        guard query.after.starts(with: query.prefix) else {
-            return query.after.lexicographicallyPrecedes(query.prefix) ? query.prefix : query.after + [0]
-        }
-        // A marker inside a common prefix: that prefix was on an earlier page.
-        if let end = endOfCommonPrefix(in: query.after, query) {
-            return KeyRange.successor(ofPrefix: Array(query.after[..<end]))
-        }
-        return query.after.isEmpty ? [] : query.after + [0]
-    }
-
-    /// Returns where the common prefix of `key` ends; nil when nothing is rolled up.
-    private func endOfCommonPrefix(in key: [UInt8], _ query: ListingQuery) -> Int? {
-        KeyRange.endOfCommonPrefix(in: key, prefix: query.prefix, delimiter: query.delimiter)
     }
 
     private func listedObject(_ row: any SQLStatement, _ key: [UInt8]) throws(S3Error) -> ListedObject {
@@ -134,18 +140,5 @@ enum KeyRange {
     static func successor(ofPrefix prefix: [UInt8]) -> [UInt8]? {
         guard let last = prefix.lastIndex(where: { $0 != 0xff }) else { return nil }
         return prefix[..<last] + [prefix[last] + 1]
-    }
-
-    /// Returns where the common prefix of `key` ends: after the first `delimiter` behind `prefix`; nil without one.
-    static func endOfCommonPrefix(in key: [UInt8], prefix: [UInt8], delimiter: [UInt8]) -> Int? {
-        guard let first = delimiter.first else { return nil }
-        var index = prefix.count
-        while index + delimiter.count <= key.count {
-            if key[index] == first, key[index..<(index + delimiter.count)].elementsEqual(delimiter) {
-                return index + delimiter.count
-            }
-            index += 1
-        }
-        return nil
     }
 }

@@ -20,6 +20,12 @@ package struct UploadListingQuery: Sendable {
         self.afterID = afterID
         self.limit = limit
     }
+
+    /// Returns where the common prefix of `key` ends; nil when nothing is rolled up.
+    func endOfCommonPrefix(in key: [UInt8]) -> Int? {
+        ListingQuery(bucketID: bucketID, prefix: prefix, delimiter: delimiter, limit: limit)
+            .endOfCommonPrefix(in: key)
+    }
 }
 
 package enum UploadListingEntry: Sendable, Hashable {
@@ -52,7 +58,7 @@ extension SQLConnection {
         if !query.afterKey.isEmpty, !query.afterKey.lexicographicallyPrecedes(query.prefix) {
             start = (query.afterKey, query.afterID?.bytes ?? pastIDs)
             // A marker inside a common prefix: that prefix was on an earlier page.
-            if query.afterKey.starts(with: query.prefix), let end = end(ofCommonPrefixIn: query.afterKey, query) {
+            if query.afterKey.starts(with: query.prefix), let end = query.endOfCommonPrefix(in: query.afterKey) {
                 start = KeyRange.successor(ofPrefix: Array(query.afterKey[..<end])).map { ($0, []) }
             }
         }
@@ -73,7 +79,7 @@ extension SQLConnection {
                     start = nil
                     break
                 }
-                if let end = end(ofCommonPrefixIn: upload.key.bytes, query) {
+                if let end = query.endOfCommonPrefix(in: upload.key.bytes) {
                     let prefix = Array(upload.key.bytes[..<end])
                     page.entries.append(.commonPrefix(prefix))
                     start = KeyRange.successor(ofPrefix: prefix).map { ($0, []) }
@@ -84,9 +90,5 @@ extension SQLConnection {
             statement.finish()
         }
         return page
-    }
-
-    private func end(ofCommonPrefixIn key: [UInt8], _ query: UploadListingQuery) -> Int? {
-        KeyRange.endOfCommonPrefix(in: key, prefix: query.prefix, delimiter: query.delimiter)
     }
 }

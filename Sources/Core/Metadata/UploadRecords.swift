@@ -68,8 +68,6 @@ package struct UploadPlace: Sendable, Hashable {
         self.nativeID = nativeID
         self.state = state
     }
-
-    package var object: PhysicalObject { PhysicalObject(bucket: physicalBucket, key: physicalKey) }
 }
 
 /// One part of an upload that is not completed.

@@ -64,10 +64,36 @@ import Testing
                 _ = try db.dropJob(id: job.id)
                 if let id = job.versionID { try db.deleteReplica(versionID: id, backendID: job.backendID) }
             }
+            try useUploads(world, db)
             _ = try db.jobs(state: .ready, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
             try db.deleteBucket(id: bucket.id, at: time)
         }
+    }
+
+    static func useUploads(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let time = MetadataScenario.start
+        let upload = world.newUpload("dir/u")
+        try db.insertUpload(upload, places: [world.place(of: upload)])
+        _ = try db.openUpload(id: upload.id)
+        _ = try db.upload(id: upload.id, bucketID: upload.bucketID, key: upload.key)
+        try db.setNativeID("n", uploadID: upload.id, backendID: world.backends[0].id)
+        _ = try db.putPart(world.newPart(1), of: upload.id)
+        _ = try db.uploadParts(upload.id, limit: 10)
+        _ = try db.uploadPlaces(upload.id)
+        _ = try db.uploadPlace(upload.id, backendID: world.backends[0].id)
+        _ = try db.hasUploadPlaces(backendID: world.backends[0].id, physicalBucket: "s3gw-x-b0")
+        _ = try db.listUploads(UploadListingQuery(bucketID: world.bucket.id, delimiter: [0x2F], limit: 10))
+        _ = try db.beginCompletion(id: upload.id, eTag: "e")
+        _ = try db.isCompleting(id: upload.id, eTag: "e")
+        let made = try db.commitPut(world.newVersion(upload.key), unless: { _ in })
+        let part = VersionPart(number: world.newPart(1).number, offset: 0, sizeBytes: 5, md5: [1], checksum: nil)
+        try db.insertVersionParts([part], of: made.sequence)
+        _ = try db.versionParts(sequence: made.sequence)
+        try db.endUpload(id: upload.id, at: time)
+        try db.deletePlace(uploadID: upload.id, backendID: world.backends[0].id)
+        _ = try db.endUploads(begunBefore: time, limit: 10, at: time)
+        _ = try db.commitDelete(bucketID: world.bucket.id, key: upload.key, at: time, unless: { _ in })
     }
 
     @Test func `no statement of a request or the worker scans or sorts`() throws {

@@ -37,6 +37,7 @@ enum Knowledge {
         "HeaderField": "a name and its bytes: stored and sent on as the client gave them",
         "ObjectChecksum": "part of what a version is",
         "ChecksumAlgorithm": "part of what a version is",
+        "ChecksumType": "part of what a version is",
         "Location": "where a backend stands: policy reads it, the database and placement carry it",
         "BackendState": "what placement decides by and the database carries",
         "Log": "everybody may log",
