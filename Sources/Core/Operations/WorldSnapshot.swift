@@ -6,10 +6,11 @@ package final class WorldSnapshot: Sendable {
     package let backends: [Int64: LiveBackend]
     private let database: Database
     private let masterKeys: MasterKeys
-    private let caches = Mutex(Caches())
-
-    /// Entries of one cache; a full one starts over.
-    private static let capacity = 10_000
+    private let credentials = Cache<String, Credential>()
+    private let tenants = Cache<Int64, Tenant>()
+    private let buckets = Cache<BucketOwner, Bucket>()
+    private let policies = Cache<Int64, EffectivePolicy>()
+    private let physicalNames = Cache<MappingPlace, String>()
 
     private struct BucketOwner: Hashable {
         let tenantID: Int64
@@ -21,14 +22,6 @@ package final class WorldSnapshot: Sendable {
         let backendID: Int64
     }
 
-    private struct Caches {
-        var credentials: [String: Credential] = [:]
-        var tenants: [Int64: Tenant] = [:]
-        var buckets: [BucketOwner: Bucket] = [:]
-        var policies: [Int64: EffectivePolicy] = [:]
-        var physicalNames: [MappingPlace: String] = [:]
-    }
-
     init(generation: Int64, backends: [Int64: LiveBackend], database: Database, masterKeys: MasterKeys) {
         self.generation = generation
         self.backends = backends
@@ -38,7 +31,7 @@ package final class WorldSnapshot: Sendable {
 
     /// Returns the opened secret of an access key, nil when there is no such key.
     package func credential(_ accessKeyID: String) throws(S3Error) -> Credential? {
-        try cached(\.credentials, accessKeyID) { () throws(S3Error) -> Credential? in
+        try credentials.value(accessKeyID) { () throws(S3Error) -> Credential? in
             guard let key = try self.database.read({ sql throws(S3Error) in try sql.accessKey(id: accessKeyID) }) else {
                 return nil
             }
@@ -48,20 +41,20 @@ package final class WorldSnapshot: Sendable {
     }
 
     package func tenant(_ id: Int64) throws(S3Error) -> Tenant? {
-        try cached(\.tenants, id) { () throws(S3Error) in
+        try tenants.value(id) { () throws(S3Error) in
             try self.database.read { sql throws(S3Error) in try sql.tenant(id: id) }
         }
     }
 
     package func bucket(_ name: BucketName, of tenantID: Int64) throws(S3Error) -> Bucket? {
-        try cached(\.buckets, BucketOwner(tenantID: tenantID, name: name)) { () throws(S3Error) in
+        try buckets.value(BucketOwner(tenantID: tenantID, name: name)) { () throws(S3Error) in
             try self.database.read { sql throws(S3Error) in try sql.bucket(tenantID: tenantID, name: name) }
         }
     }
 
     /// The tenant's ceiling, narrowed by the bucket's own policy and its locations.
     package func policy(for bucket: Bucket) throws(S3Error) -> EffectivePolicy {
-        let policy = try cached(\.policies, bucket.id) { () throws(S3Error) -> EffectivePolicy? in
+        let policy = try policies.value(bucket.id) { () throws(S3Error) -> EffectivePolicy? in
             try self.database.read { sql throws(S3Error) in
                 let ceiling = try sql.policy(tenantID: bucket.tenantID)
                 let own = try sql.policy(bucketID: bucket.id)
@@ -83,7 +76,7 @@ package final class WorldSnapshot: Sendable {
 
     /// The stored physical name, nil before the bucket was made on that backend.
     package func physicalName(of bucket: Bucket, on backendID: Int64) throws(S3Error) -> String? {
-        try cached(\.physicalNames, MappingPlace(bucketID: bucket.id, backendID: backendID)) {
+        try physicalNames.value(MappingPlace(bucketID: bucket.id, backendID: backendID)) {
             () throws(S3Error) -> String? in
             let mapping = try self.database.read { sql throws(S3Error) in
                 try sql.mapping(bucketID: bucket.id, backendID: backendID)
@@ -117,16 +110,22 @@ package final class WorldSnapshot: Sendable {
             throw S3Error(.internalError, cause: "a stored policy does not read: \(error)")
         }
     }
+}
 
-    /// Looks in one cache, then asks outside the lock; a missing thing is not remembered.
-    private func cached<Key: Hashable & Sendable, Value: Sendable>(
-        _ path: any WritableKeyPath<Caches, [Key: Value]> & Sendable, _ key: Key, ask: () throws(S3Error) -> Value?
-    ) throws(S3Error) -> Value? {
-        if let value = caches.withLock({ $0[keyPath: path][key] }) { return value }
+/// What was asked before, under a lock of its own: every request comes by here, and threads that meet at one lock for
+/// all caches spend more time waiting than looking.
+private final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    /// A full cache starts over.
+    private let capacity = 10_000
+    private let entries = Mutex<[Key: Value]>([:])
+
+    /// Looks, then asks outside the lock; a missing thing is not remembered.
+    func value(_ key: Key, ask: () throws(S3Error) -> Value?) throws(S3Error) -> Value? {
+        if let value = entries.withLock({ $0[key] }) { return value }
         guard let value = try ask() else { return nil }
-        caches.withLock { caches in
-            if caches[keyPath: path].count >= Self.capacity { caches[keyPath: path].removeAll(keepingCapacity: true) }
-            caches[keyPath: path][key] = value
+        entries.withLock { entries in
+            if entries.count >= capacity { entries.removeAll(keepingCapacity: true) }
+            entries[key] = value
         }
         return value
     }
