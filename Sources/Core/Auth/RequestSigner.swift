@@ -1,9 +1,12 @@
+private import Synchronization
+
 /// Signs our own requests to S3 backends, with the same canonical form that we verify.
 package struct RequestSigner: Sendable {
     private let accessKeyID: String
     private let secret: [UInt8]
     private let region: [UInt8]
     private let service: [UInt8]
+    private let latestKey = LatestKey()
 
     package init(accessKeyID: String, secret: [UInt8], region: String, service: String = "s3") {
         self.accessKeyID = accessKeyID
@@ -21,11 +24,12 @@ package struct RequestSigner: Sendable {
         method: String, host: String, path: [UInt8], query: [(name: [UInt8], value: [UInt8])],
         headers: [(name: String, value: [UInt8])], payloadHash: String, at time: Timestamp
     ) -> String {
-        let date = time.iso8601Basic
+        let date = Array(time.iso8601Basic.utf8)
+        let day = Array(date.prefix(8))
         var fields: [(name: [UInt8], value: [UInt8])] = [
             (Array("host".utf8), Array(host.utf8)),
             (Array("x-amz-content-sha256".utf8), Array(payloadHash.utf8)),
-            (Array("x-amz-date".utf8), Array(date.utf8)),
+            (Array("x-amz-date".utf8), date),
         ]
         for header in headers {
             let name = header.name.utf8.map(ASCII.lower)
@@ -40,13 +44,32 @@ package struct RequestSigner: Sendable {
         for field in fields { canonical.add(header: field.name, value: field.value) }
         canonical.finish(signedHeaders: list, payloadHash: Array(payloadHash.utf8))
 
-        let scope = CredentialScope.bytes(date: date.utf8.prefix(8), region: region, service: service)
-        let key = SigningKey(secret: secret, date: date.utf8.prefix(8), region: region, service: service)
-        let signature = key.signature(of: StringToSign.request(canonical, date: Array(date.utf8), scope: scope))
-        let text: [(String, [UInt8])] = [
-            ("AWS4-HMAC-SHA256 Credential=\(accessKeyID)/", scope), (", SignedHeaders=", list),
-            (", Signature=", signature),
-        ]
-        return text.map { $0.0 + String(decoding: $0.1, as: UTF8.self) }.joined()
+        let scope = CredentialScope.bytes(date: day, region: region, service: service)
+        let key = latestKey.key(day: day) {
+            SigningKey(secret: secret, date: day, region: region, service: service)
+        }
+        let signature = key.signature(of: StringToSign.request(canonical, date: date, scope: scope))
+        var text = Array("AWS4-HMAC-SHA256 Credential=".utf8)
+        text.reserveCapacity(256 + list.count)
+        text.append(contentsOf: accessKeyID.utf8)
+        text.append(UInt8(ascii: "/"))
+        text.append(contentsOf: scope)
+        text.append(contentsOf: ", SignedHeaders=".utf8)
+        text.append(contentsOf: list)
+        text.append(contentsOf: ", Signature=".utf8)
+        text.append(contentsOf: signature)
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+/// The key of the day that was signed for last: derived once a day, and not once a request.
+private final class LatestKey: Sendable {
+    private let latest = Mutex<(day: [UInt8], key: SigningKey)?>(nil)
+
+    func key(day: [UInt8], derive: () -> SigningKey) -> SigningKey {
+        if let known = latest.withLock({ $0 }), known.day == day { return known.key }
+        let key = derive()
+        latest.withLock { $0 = (day, key) }
+        return key
     }
 }
