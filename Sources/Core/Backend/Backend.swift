@@ -105,12 +105,14 @@ package struct BackendObjectHead: Sendable {
     /// The store's own ETag, without quotes: private to the gateway.
     package var eTag: String?
     /// The `x-amz-meta-s3gw-*` fields, without the prefix `x-amz-meta-`; names lower case.
-    package var metadata: [HeaderField]
+    package var metadata: [HeaderField] { readMetadata() }
+    private let readMetadata: @Sendable () -> [HeaderField]
 
-    package init(sizeBytes: Int64, eTag: String?, metadata: [HeaderField]) {
+    /// `metadata` is evaluated when somebody asks for it, which a GET for a client never does.
+    package init(sizeBytes: Int64, eTag: String?, metadata: @autoclosure @escaping @Sendable () -> [HeaderField]) {
         self.sizeBytes = sizeBytes
         self.eTag = eTag
-        self.metadata = metadata
+        readMetadata = metadata
     }
 }
 

@@ -113,24 +113,20 @@ struct TransferRequest {
         }
         // What comes after the body are trailers, which nobody needs.
         if headIsComplete { return true }
-        let text = unsafe Array(line.prefix { $0 != 0x0D && $0 != 0x0A })
-        guard unsafe line.dropFirst(text.count).allSatisfy({ $0 == 0x0D || $0 == 0x0A }) else {
+        var length = 0
+        while length < line.count, unsafe line[length] != 0x0D && line[length] != 0x0A { length += 1 }
+        guard unsafe line[length...].allSatisfy({ $0 == 0x0D || $0 == 0x0A }) else {
             return halt(.hostile("a header line holds a line break"))
         }
-        if text.isEmpty { return completeHead() }
-        if text.starts(with: Self.statusPrefix) {
-            head = TransferHead(statusLine: text)
+        if length == 0 { return completeHead() }
+        let text = unsafe UnsafeRawBufferPointer(rebasing: line[..<length])
+        if unsafe TransferHead.isStatusLine(text) {
+            head = unsafe TransferHead(statusLine: text)
             return head != nil || halt(.hostile("the status line is malformed"))
         }
-        // Stores send a dozen headers that nobody wants: these cost a look at one byte and the search for the colon.
-        if let first = text.first, !TransferHead.isInitialOfWanted(first), text.contains(UInt8(ascii: ":")) {
-            return true
-        }
-        guard head?.add(line: text) ?? false else { return halt(.hostile("a header line is malformed")) }
+        guard unsafe head?.add(line: text) ?? false else { return halt(.hostile("a header line is malformed")) }
         return true
     }
-
-    private static let statusPrefix = Array("HTTP/".utf8)
 
     private func completeHead() -> Bool {
         guard let head else { return halt(.hostile("the answer has no status line")) }
