@@ -73,24 +73,48 @@ extension Timestamp {
     /// `2026-11-22T16:26:30.123Z`, as in listings.
     package var iso8601: String {
         let fields = civil
-        let date = "\(Self.padded(fields.year, 4))-\(Self.padded(fields.month))-\(Self.padded(fields.day))"
-        let time = "\(Self.padded(fields.hour)):\(Self.padded(fields.minute)):\(Self.padded(fields.second))"
-        return "\(date)T\(time).\(Self.padded(Int(milliseconds - seconds * 1000), 3))Z"
+        let dash = UInt8(ascii: "-")
+        let colon = UInt8(ascii: ":")
+        var text = Digits(capacity: 24)
+        text.append(fields.year, 4, dash)
+        text.append(fields.month, 2, dash)
+        text.append(fields.day, 2, UInt8(ascii: "T"))
+        text.append(fields.hour, 2, colon)
+        text.append(fields.minute, 2, colon)
+        text.append(fields.second, 2, UInt8(ascii: "."))
+        text.append(Int(milliseconds - seconds * 1000), 3, UInt8(ascii: "Z"))
+        return text.string
     }
 
     /// `20261122T162630Z`, as in signatures.
     package var iso8601Basic: String {
         let fields = civil
-        let date = "\(Self.padded(fields.year, 4))\(Self.padded(fields.month))\(Self.padded(fields.day))"
-        return "\(date)T\(Self.padded(fields.hour))\(Self.padded(fields.minute))\(Self.padded(fields.second))Z"
+        var text = Digits(capacity: 16)
+        text.append(fields.year, 4)
+        text.append(fields.month, 2)
+        text.append(fields.day, 2, UInt8(ascii: "T"))
+        text.append(fields.hour, 2)
+        text.append(fields.minute, 2)
+        text.append(fields.second, 2, UInt8(ascii: "Z"))
+        return text.string
     }
 
     /// `Sun, 22 Nov 2026 16:26:30 GMT` (RFC 9110 5.6.7, IMF-fixdate).
     package var httpDate: String {
         let fields = civil
-        let date = "\(Self.padded(fields.day)) \(Self.months[fields.month - 1]) \(Self.padded(fields.year, 4))"
-        let time = "\(Self.padded(fields.hour)):\(Self.padded(fields.minute)):\(Self.padded(fields.second))"
-        return "\(Self.weekdays[fields.weekday]), \(date) \(time) GMT"
+        let colon = UInt8(ascii: ":")
+        var text = Digits(capacity: 29)
+        text.append(Self.weekdays[fields.weekday])
+        text.append(", ")
+        text.append(fields.day, 2, 0x20)
+        text.append(Self.months[fields.month - 1])
+        text.append(" ")
+        text.append(fields.year, 4, 0x20)
+        text.append(fields.hour, 2, colon)
+        text.append(fields.minute, 2, colon)
+        text.append(fields.second, 2, 0x20)
+        text.append("GMT")
+        return text.string
     }
 
     /// Reads `20261122T162630Z`; nil for anything else.
@@ -132,9 +156,31 @@ extension Timestamp {
         }
         return value
     }
+}
 
-    private static func padded(_ number: Int, _ width: Int = 2) -> String {
-        let digits = String(number)
-        return digits.utf8.count >= width ? digits : String(repeating: "0", count: width - digits.utf8.count) + digits
+/// A text of numbers with leading zeros; a listing shows a thousand of them.
+private struct Digits {
+    private var bytes: [UInt8] = []
+
+    init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
+    var string: String { String(decoding: bytes, as: UTF8.self) }
+
+    mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    mutating func append(_ number: Int, _ width: Int, _ end: UInt8) {
+        append(number, width)
+        bytes.append(end)
+    }
+
+    mutating func append(_ number: Int, _ width: Int) {
+        var unit = 1
+        for _ in 1..<width { unit *= 10 }
+        // Only a year can be wider than its field.
+        guard number >= 0, number / 10 < unit else { return bytes.append(contentsOf: String(number).utf8) }
+        while unit > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+            unit /= 10
+        }
     }
 }
