@@ -71,10 +71,15 @@ package final class Gateway: Sendable {
         case .headBucket: answer = try BucketOperations.head(call)
         case .getBucketLocation: answer = try BucketOperations.location(call)
         case .deleteBucket: answer = try BucketOperations.delete(call)
-        case .listObjectVersions, .listMultipartUploads, .createSession, .bucketSetting, .copyObject,
+        case .createMultipartUpload: answer = try MultipartUploads.create(call)
+        case .uploadPart: answer = try UploadPartOperation.upload(call)
+        case .completeMultipartUpload: answer = try CompleteUpload.complete(call)
+        case .abortMultipartUpload: answer = try MultipartUploads.abort(call)
+        case .listParts: answer = try ListParts.answer(call)
+        case .listMultipartUploads: answer = try MultipartUploads.list(call)
+        case .listObjectVersions, .createSession, .bucketSetting, .copyObject,
             .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
-            .createMultipartUpload, .uploadPart, .uploadPartCopy, .completeMultipartUpload, .abortMultipartUpload,
-            .listParts:
+            .uploadPartCopy:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
         }
         do throws(WireClosed) {

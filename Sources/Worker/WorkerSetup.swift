@@ -27,7 +27,8 @@ struct WorkerSetup {
             concurrency: configuration.workerConcurrency,
             pollIntervalMilliseconds: configuration.workerPollIntervalMilliseconds,
             leaseSeconds: configuration.leaseSeconds, spoolDirectory: configuration.spoolDirectory,
-            owner: "\(Signals.hostName):\(process.processIdentifier)")
+            owner: "\(Signals.hostName):\(process.processIdentifier)",
+            abandonedUploadSeconds: Int64(configuration.abandonedUploadDays) * 86_400)
     }
 
     static func startLog(_ configuration: Configuration) throws(ExitCode) {

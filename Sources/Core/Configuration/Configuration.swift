@@ -26,6 +26,7 @@ package struct Configuration: Sendable {
     package let workerConcurrency: Int
     package let workerPollIntervalMilliseconds: Int
     package let leaseSeconds: Int
+    package let abandonedUploadDays: Int
     /// Each key in the order of the table, for `check-config` and for handing the configuration to a child.
     package let settings: [Setting]
 
@@ -83,6 +84,7 @@ package struct Configuration: Sendable {
         workerConcurrency = reader.integer("worker-concurrency")
         workerPollIntervalMilliseconds = reader.duration("worker-poll-interval")
         leaseSeconds = reader.integer("lease-seconds")
+        abandonedUploadDays = reader.integer("abandoned-upload-days")
         guard reader.problems.isEmpty else { throw ConfigurationError(reader.problems) }
     }
 

@@ -73,6 +73,9 @@ package struct ConfigurationKey: Sendable {
         Self(
             name: "lease-seconds", kind: .integer(5...86_400), defaultValue: "60",
             help: "How long a job belongs to the worker that claimed it unless it renews the claim."),
+        Self(
+            name: "abandoned-upload-days", kind: .integer(1...3650), defaultValue: "7",
+            help: "The age at which s3gw-worker ends a multipart upload that was never completed."),
     ]
 
     package static func named(_ name: String) -> ConfigurationKey? { all.first { $0.name == name } }

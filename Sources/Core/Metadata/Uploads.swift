@@ -44,6 +44,13 @@ extension SQLConnection {
             """, .bytes(id.bytes), .text(eTag)) == 1
     }
 
+    /// Takes back the beginning of a completion that came to nothing; parts are taken again.
+    package func reopenUpload(id: VersionID, eTag: String) throws(S3Error) {
+        try run(
+            "UPDATE uploads SET state = 'open', completing = NULL WHERE id = $1 AND completing = $2",
+            .bytes(id.bytes), .text(eTag))
+    }
+
     /// Tells whether the upload is being completed as the object with that ETag.
     package func isCompleting(id: VersionID, eTag: String) throws(S3Error) -> Bool {
         try has(

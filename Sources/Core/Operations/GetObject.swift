@@ -97,7 +97,7 @@ enum GetObject {
         }
     }
 
-    /// Objects are written in one piece so far, and so part 1 is the whole.
+    /// An object written in one piece is its only part.
     private static func partPlan(_ call: Call, _ version: ObjectVersion, _ replicas: [Replica]) throws(S3Error) -> Plan
     {
         guard call.request.headers["range"] == nil else {
@@ -107,12 +107,27 @@ enum GetObject {
             throw S3Error(.invalidArgument, "Part number must be an integer between 1 and 10000, inclusive")
                 .detail("ArgumentName", "partNumber")
         }
-        guard number.value == 1 else {
-            throw S3Error(.invalidPartNumber).detail("ActualPartCount", "1")
+        let partCount = MultipartETag.split(version.eTag)?.partCount
+        if let partCount, let part = try part(number, of: version, call) {
+            guard part.sizeBytes > 0 || version.sizeBytes == 0 else { throw S3Error(.invalidRange) }
+            var head = responseHead(call, version, part.range)
+            head.add("x-amz-mp-parts-count", String(partCount))
+            return Plan(version: version, replicas: replicas, range: part.range, head: head)
+        }
+        guard number.value == 1, partCount == nil else {
+            throw S3Error(.invalidPartNumber).detail("ActualPartCount", String(partCount ?? 1))
                 .detail("PartNumberRequested", String(number.value))
         }
         let whole = version.sizeBytes > 0 ? 0...(version.sizeBytes - 1) : nil
         return Plan(version: version, replicas: replicas, range: whole, head: responseHead(call, version, whole))
+    }
+
+    private static func part(
+        _ number: PartNumber, of version: ObjectVersion, _ call: Call
+    ) throws(S3Error) -> VersionPart? {
+        try call.database.read { sql throws(S3Error) in
+            try sql.versionParts(sequence: version.sequence, after: number.value - 1, limit: 1)
+        }.first { $0.number == number }
     }
 
     /// Buckets are not versioned yet: the only version that can be named is `null`.

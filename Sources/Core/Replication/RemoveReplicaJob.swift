@@ -20,7 +20,7 @@ struct RemoveReplicaJob {
             guard replica.state == .removing else { return try obsolete() }
             if try isNeeded(state, snapshot) { return try keep(state) }
         }
-        try delete(replica, snapshot)
+        try delete(replica, isOfParts: MultipartETag.split(state.version.eTag) != nil, snapshot)
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
             return .removed
@@ -55,14 +55,18 @@ struct RemoveReplicaJob {
     }
 
     /// Deleting what is not there succeeds, so this may be repeated.
-    private func delete(_ replica: Replica, _ snapshot: WorldSnapshot) throws(JobFailure) {
+    ///
+    /// The copy of a version made of parts may have been cut short: then an upload of it is there.
+    private func delete(_ replica: Replica, isOfParts: Bool, _ snapshot: WorldSnapshot) throws(JobFailure) {
         // Without a physical bucket nothing was ever sent.
         guard !replica.physicalBucket.isEmpty else { return }
         let live = try context.reachableBackend(place, in: snapshot)
         try context.checkGoingOn()
         do throws(BackendError) {
             try live.observe { backend throws(BackendError) in
-                try backend.delete(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
+                let object = PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey)
+                if isOfParts { try backend.abortUploads(object, uploadID: nil) }
+                try backend.delete(object)
             }
         } catch {
             if error.kind != .missing { throw JobFailure(error) }

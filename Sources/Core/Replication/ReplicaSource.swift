@@ -5,8 +5,12 @@ import Logging
 struct ReplicaSource {
     let context: JobContext
     let version: ObjectVersion
+    /// The one part that is wanted; nil for the whole content.
+    var part: VersionPart?
 
-    /// Returns the whole content in a spool file, and its MD5.
+    private var wantedBytes: Int64 { part?.sizeBytes ?? version.sizeBytes }
+
+    /// Returns the wanted content in a spool file, and its MD5.
     ///
     /// Replicas on healthy backends are asked first. One with missing or wrong bytes is logged and the next is asked,
     /// and once a good one was found the bad ones are copied anew; throws when none is good.
@@ -66,17 +70,19 @@ struct ReplicaSource {
     }
 
     private func fill(_ spool: SpoolFile, from replica: Replica, on live: LiveBackend) throws(BackendError) -> [UInt8] {
-        var check = ContentCheck(version)
+        var check = part.map { ContentCheck($0, of: version) } ?? ContentCheck(version)
+        // No range can ask for nothing.
+        guard wantedBytes > 0 || part == nil else { return check.md5 }
         var ownFailure: String?
         do throws(BackendError) {
             try live.observe { backend throws(BackendError) in
                 try unsafe backend.get(
-                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: nil,
+                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: part?.range,
                     head: { found throws(BackendError) in
-                        guard found.sizeBytes == version.sizeBytes else {
+                        guard found.sizeBytes == wantedBytes else {
                             throw BackendError(
                                 .damaged, backend: live.name,
-                                "\(found.sizeBytes) bytes where \(version.sizeBytes) belong")
+                                "\(found.sizeBytes) bytes where \(wantedBytes) belong")
                         }
                     },
                     piece: { piece throws(WireClosed) in
@@ -97,16 +103,36 @@ struct ReplicaSource {
     }
 }
 
-/// Compares bytes that go by with what the database says of a version.
+/// Compares bytes that go by with what the database says of a version, or of one of its parts.
 struct ContentCheck {
-    private let version: ObjectVersion
+    private let wantedBytes: Int64
+    /// Nil when the database has none of these bytes.
+    private let wantedMD5: [UInt8]?
+    private let wantedChecksum: ObjectChecksum?
     private var sizeBytes: Int64 = 0
     private var md5Stream = MD5Stream()
     private var checksum: ChecksumStream?
 
     init(_ version: ObjectVersion) {
-        self.version = version
-        checksum = version.checksum.map { ChecksumStream($0.algorithm) }
+        // The ETag of an object made of parts holds a `-` and says nothing of the whole, nor does a composite checksum.
+        let md5 = version.eTag.utf8.count == 32 ? Hex.decode(version.eTag.utf8) : nil
+        self.init(version.sizeBytes, md5, version.checksum?.partCount == nil ? version.checksum : nil)
+    }
+
+    init(_ part: VersionPart, of version: ObjectVersion) {
+        let algorithm = version.checksum?.algorithm
+        self.init(
+            part.sizeBytes, part.md5,
+            algorithm.flatMap { algorithm in
+                part.checksum.map { ObjectChecksum(algorithm: algorithm, value: $0) }
+            })
+    }
+
+    private init(_ sizeBytes: Int64, _ md5: [UInt8]?, _ checksum: ObjectChecksum?) {
+        wantedBytes = sizeBytes
+        wantedMD5 = md5
+        wantedChecksum = checksum
+        self.checksum = checksum.map { ChecksumStream($0.algorithm) }
     }
 
     mutating func update(_ piece: UnsafeRawBufferPointer) {
@@ -119,10 +145,9 @@ struct ContentCheck {
 
     /// What does not agree, nil when everything does.
     var problem: String? {
-        guard sizeBytes == version.sizeBytes else { return "\(sizeBytes) bytes came where \(version.sizeBytes) belong" }
-        // The ETag of an object written in one piece is its MD5; others hold a `-` and say nothing of the whole.
-        if version.eTag.utf8.count == 32, version.eTag != Hex.text(md5) { return "the MD5 is not the ETag" }
-        guard let stored = version.checksum, let checksum else { return nil }
-        return checksum.finish() == stored ? nil : "the \(stored.algorithm.rawValue) is wrong"
+        guard sizeBytes == wantedBytes else { return "\(sizeBytes) bytes came where \(wantedBytes) belong" }
+        if let wantedMD5, wantedMD5 != md5 { return "the MD5 is not the ETag" }
+        guard let wantedChecksum, let checksum else { return nil }
+        return checksum.finish() == wantedChecksum ? nil : "the \(wantedChecksum.algorithm.rawValue) is wrong"
     }
 }

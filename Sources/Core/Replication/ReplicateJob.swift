@@ -56,25 +56,36 @@ struct ReplicateJob {
         _ snapshot: WorldSnapshot
     ) throws(JobFailure) -> JobOutcome {
         let live = try context.backend(target, in: snapshot)
-        let source = ReplicaSource(context: context, version: state.version)
-        let (spool, md5) = try source.fetch(state.replicas.filter { $0.state == .present }, snapshot)
+        let parts = try context.read { sql throws(S3Error) in try sql.versionParts(sequence: state.version.sequence) }
+        let sources = state.replicas.filter { $0.state == .present }
+        if parts.isEmpty {
+            let source = ReplicaSource(context: context, version: state.version)
+            let (spool, md5) = try source.fetch(sources, snapshot)
+            let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
+            try context.checkGoingOn()
+            let reader: PayloadReader
+            do throws(S3Error) { reader = try spool.makeReader() } catch { throw JobFailure(error) }
+            let description = try description(of: state.version, in: bucket, md5, snapshot)
+            let receipt = try send(reader, to: place, on: live, description, grant)
+            guard receipt.md5 == md5 else {
+                throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
+            }
+            return try commit(place, live, sizeBytes: state.version.sizeBytes)
+        }
         let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
-        try context.checkGoingOn()
-        let reader: PayloadReader
-        let tenant: Tenant?
-        do throws(S3Error) {
-            reader = try spool.makeReader()
-            tenant = try snapshot.tenant(bucket.tenantID)
-        } catch {
-            throw JobFailure(error)
-        }
-        guard let tenant else { throw JobFailure(.refused, "bucket \(bucket.id) has no tenant") }
-        let description = ObjectDescription(of: state.version, in: bucket, tenant: tenant, md5: md5)
-        let receipt = try send(reader, to: place, on: live, description, grant)
-        guard receipt.md5 == md5 else {
-            throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
-        }
+        let copy = ReplicateParts(
+            context: context, version: state.version, parts: parts, sources: sources, snapshot: snapshot)
+        try copy.send(to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
         return try commit(place, live, sizeBytes: state.version.sizeBytes)
+    }
+
+    private func description(
+        of version: ObjectVersion, in bucket: Bucket, _ md5: [UInt8]?, _ snapshot: WorldSnapshot
+    ) throws(JobFailure) -> ObjectDescription {
+        let tenant: Tenant?
+        do throws(S3Error) { tenant = try snapshot.tenant(bucket.tenantID) } catch { throw JobFailure(error) }
+        guard let tenant else { throw JobFailure(.refused, "bucket \(bucket.id) has no tenant") }
+        return ObjectDescription(of: version, in: bucket, tenant: tenant, md5: md5)
     }
 
     /// Sends the bytes; a bucket that the store has lost is made again, since its name is ours by the mapping's row.

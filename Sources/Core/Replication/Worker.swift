@@ -14,20 +14,30 @@ package final class Worker: Sendable {
         package var spoolDirectory: String
         /// Names this process in leases, such as `host:pid`.
         package var owner: String
+        /// Multipart uploads that began longer ago than this are ended.
+        package var abandonedUploadSeconds: Int64
+
+        package static let defaultAbandonedUploadSeconds: Int64 = 7 * 86_400
 
         package init(
-            concurrency: Int, pollIntervalMilliseconds: Int, leaseSeconds: Int, spoolDirectory: String, owner: String
+            concurrency: Int, pollIntervalMilliseconds: Int, leaseSeconds: Int, spoolDirectory: String, owner: String,
+            abandonedUploadSeconds: Int64 = Settings.defaultAbandonedUploadSeconds
         ) {
             self.concurrency = concurrency
             self.pollIntervalMilliseconds = pollIntervalMilliseconds
             self.leaseSeconds = leaseSeconds
             self.spoolDirectory = spoolDirectory
             self.owner = owner
+            self.abandonedUploadSeconds = abandonedUploadSeconds
         }
     }
 
     /// How often a working worker tells what it did.
     package static let reportIntervalMilliseconds = 10_000
+    /// How often abandoned uploads are looked for, by an index.
+    package static let uploadSweepIntervalMilliseconds = 60_000
+    /// Uploads ended in one transaction.
+    private static let uploadSweepSize = 500
     /// How long a thread without work waits for those that still have some, when draining.
     private static let drainPauseMilliseconds = 20
 
@@ -59,6 +69,10 @@ package final class Worker: Sendable {
     package func drain() throws(S3Error) { try work(untilEmpty: true) }
 
     private func work(untilEmpty: Bool) throws(S3Error) {
+        do throws(S3Error) { try endAbandonedUploads() } catch {
+            if untilEmpty { throw error }
+            log.warning("abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
+        }
         let ended = try StopSignal()
         let left = Counter(settings.concurrency)
         let jobs: @Sendable () -> Void = {
@@ -118,6 +132,7 @@ package final class Worker: Sendable {
         let pause = min(keeper.intervalMilliseconds, Self.reportIntervalMilliseconds)
         var renewed = Timestamp.monotonic()
         var reported = renewed
+        var swept = renewed
         while !ended.wait(milliseconds: pause) {
             let now = Timestamp.monotonic()
             if now.milliseconds - renewed.milliseconds >= Int64(keeper.intervalMilliseconds) {
@@ -128,8 +143,27 @@ package final class Worker: Sendable {
                 report()
                 reported = now
             }
+            if now.milliseconds - swept.milliseconds >= Int64(Self.uploadSweepIntervalMilliseconds) {
+                do throws(S3Error) { try endAbandonedUploads() } catch {
+                    log.warning("abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
+                }
+                swept = now
+            }
         }
         report()
+    }
+
+    /// Ends the uploads that nobody goes on with, and those whose creation was cut short; jobs then clear the backends.
+    private func endAbandonedUploads() throws(S3Error) {
+        let now = Timestamp.now()
+        let limit = now.adding(seconds: -settings.abandonedUploadSeconds)
+        while !stop.isStopped {
+            let count = try world.database.write { sql throws(S3Error) in
+                try sql.endUploads(begunBefore: limit, limit: Self.uploadSweepSize, at: now)
+            }
+            if count > 0 { log.notice("abandoned uploads ended", metadata: ["uploads": "\(count)"]) }
+            if count < Self.uploadSweepSize { return }
+        }
     }
 
     /// Writes one line when something happened since the last one.

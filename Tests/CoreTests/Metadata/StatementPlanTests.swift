@@ -86,6 +86,7 @@ import Testing
         _ = try db.listUploads(UploadListingQuery(bucketID: world.bucket.id, delimiter: [0x2F], limit: 10))
         _ = try db.beginCompletion(id: upload.id, eTag: "e")
         _ = try db.isCompleting(id: upload.id, eTag: "e")
+        try db.reopenUpload(id: upload.id, eTag: "e")
         let made = try db.commitPut(world.newVersion(upload.key), unless: { _ in })
         let part = VersionPart(number: world.newPart(1).number, offset: 0, sizeBytes: 5, md5: [1], checksum: nil)
         try db.insertVersionParts([part], of: made.sequence)

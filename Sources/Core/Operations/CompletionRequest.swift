@@ -1,0 +1,198 @@
+/// What a CompleteMultipartUpload asks for, checked against the parts that are there.
+///
+/// Source: Amazon S3 API Reference, CompleteMultipartUpload.
+struct CompletionRequest {
+    struct Item {
+        let number: PartNumber
+        /// Without quotes.
+        let eTag: String
+        /// Base64, by algorithm.
+        let checksums: [(algorithm: ChecksumAlgorithm, base64: String)]
+    }
+
+    /// In rising order of number.
+    let items: [Item]
+    private let headers: HeaderFields
+
+    /// The smallest part but for the last.
+    ///
+    /// AWS: 5 MiB ("Amazon S3 multipart upload limits").
+    static let minimumPartBytes: Int64 = 5 << 20
+    /// The largest object.
+    ///
+    /// AWS: 48.8 TiB; 10,000 parts of 5 GiB.
+    static let maximumObjectBytes: Int64 = 10_000 * (5 << 30)
+    /// 10,000 parts with a number, an ETag and a checksum.
+    static let maximumDocumentBytes = 4 << 20
+
+    /// Throws `MalformedXML`, `InvalidPartOrder`, and `InvalidArgument` for a number that no part can have.
+    init(_ document: [UInt8], _ headers: HeaderFields) throws(S3Error) {
+        let root = try XMLReader.parse(
+            document, root: "CompleteMultipartUpload", maximumBytes: Self.maximumDocumentBytes)
+        guard !root.children.isEmpty, root.children.allSatisfy({ $0.name == "Part" }) else {
+            throw S3Error(.malformedXML)
+        }
+        var items: [Item] = []
+        items.reserveCapacity(root.children.count)
+        for part in root.children {
+            let item = try Self.item(part)
+            if let last = items.last, item.number <= last.number { throw S3Error(.invalidPartOrder) }
+            items.append(item)
+        }
+        self.items = items
+        self.headers = headers
+    }
+
+    private static func item(_ part: XMLElement) throws(S3Error) -> Item {
+        var number: PartNumber?
+        var eTag: String?
+        var checksums: [(algorithm: ChecksumAlgorithm, base64: String)] = []
+        for child in part.children {
+            switch child.name {
+            case "PartNumber":
+                guard DecimalNumber.parse(child.text) != nil else { throw S3Error(.malformedXML) }
+                number = PartNumber(text: child.word)
+                guard number != nil else {
+                    throw S3Error(.invalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive")
+                        .detail("ArgumentName", "PartNumber").detail("ArgumentValue", child.word)
+                }
+            case "ETag": eTag = child.word.filter { $0 != "\"" }
+            default:
+                guard let algorithm = ChecksumAlgorithm.allCases.first(where: { $0.elementName == child.name }) else {
+                    throw S3Error(.malformedXML)
+                }
+                checksums.append((algorithm, child.word))
+            }
+        }
+        guard let number, let eTag else { throw S3Error(.malformedXML) }
+        return Item(number: number, eTag: eTag, checksums: checksums)
+    }
+
+    /// The ETag of the object; nil when an item's ETag is none of a part.
+    var eTag: String? {
+        var md5s: [[UInt8]] = []
+        for item in items {
+            guard let md5 = Hex.decode(item.eTag.utf8), md5.count == 16 else { return nil }
+            md5s.append(md5)
+        }
+        return MultipartETag.make(md5s: md5s)
+    }
+
+    /// The object that the upload becomes.
+    struct Whole {
+        let parts: [UploadPart]
+        let eTag: String
+        let sizeBytes: Int64
+        let checksum: ObjectChecksum?
+
+        /// As they will be told of the version.
+        var versionParts: [VersionPart] {
+            var offset: Int64 = 0
+            return parts.map { part in
+                defer { offset += part.sizeBytes }
+                let isOfAlgorithm = checksum != nil && part.checksum?.algorithm == checksum?.algorithm
+                return VersionPart(
+                    number: part.number, offset: offset, sizeBytes: part.sizeBytes, md5: part.md5,
+                    checksum: isOfAlgorithm ? part.checksum?.value : nil)
+            }
+        }
+    }
+
+    /// Picks the parts that are named out of `available`.
+    ///
+    /// Throws `InvalidPart`, `EntityTooSmall`, `EntityTooLarge`, `BadDigest`, and `InvalidRequest` for headers that say
+    /// something else of the object than is true.
+    func check(against available: [UploadPart], of upload: Upload) throws(S3Error) -> Whole {
+        let known = Dictionary(uniqueKeysWithValues: available.map { ($0.number, $0) })
+        var parts: [UploadPart] = []
+        parts.reserveCapacity(items.count)
+        for item in items { parts.append(try Self.part(item, in: known, upload)) }
+        for part in parts.dropLast() where part.sizeBytes < Self.minimumPartBytes {
+            throw S3Error(.entityTooSmall).detail("ETag", part.eTag)
+                .detail("MinSizeAllowed", String(Self.minimumPartBytes))
+                .detail("ProposedSize", String(part.sizeBytes)).detail("PartNumber", String(part.number.value))
+        }
+        let sizeBytes = parts.reduce(0) { $0 + $1.sizeBytes }
+        guard sizeBytes <= Self.maximumObjectBytes else {
+            throw S3Error(.entityTooLarge).detail("ProposedSize", String(sizeBytes))
+                .detail("MaxSizeAllowed", String(Self.maximumObjectBytes))
+        }
+        if let claimed = headers["x-amz-mp-object-size"] {
+            guard DecimalNumber.parse(claimed).map(Int64.init) == sizeBytes else {
+                throw S3Error(
+                    .invalidRequest,
+                    "The provided 'x-amz-mp-object-size' header value \(String(decoding: claimed, as: UTF8.self)) does "
+                        + "not match what was computed: \(sizeBytes)")
+            }
+        }
+        return Whole(
+            parts: parts, eTag: MultipartETag.make(md5s: parts.map(\.md5)), sizeBytes: sizeBytes,
+            checksum: try checksum(of: parts, upload))
+    }
+
+    private static func part(
+        _ item: Item, in known: [PartNumber: UploadPart], _ upload: Upload
+    ) throws(S3Error) -> UploadPart {
+        let refusal = S3Error(.invalidPart).detail("UploadId", upload.id.description)
+            .detail("PartNumber", String(item.number.value)).detail("ETag", item.eTag)
+        guard let part = known[item.number], part.eTag.utf8.elementsEqual(item.eTag.utf8) else { throw refusal }
+        for claim in item.checksums {
+            guard let checksum = part.checksum, checksum.algorithm == claim.algorithm,
+                checksum.base64.utf8.elementsEqual(claim.base64.utf8)
+            else { throw refusal }
+        }
+        return part
+    }
+
+    // MARK: The object's checksum
+
+    private func checksum(of parts: [UploadPart], _ upload: Upload) throws(S3Error) -> ObjectChecksum? {
+        if let type = headers.text("x-amz-checksum-type"), upload.checksumAlgorithm != nil,
+            type.uppercased() != upload.checksumType.rawValue
+        {
+            throw S3Error(
+                .invalidRequest,
+                "The upload was created using the \(upload.checksumType.rawValue) checksum mode. The complete request "
+                    + "must use the same checksum mode.")
+        }
+        let claim = try claim()
+        guard let algorithm = upload.checksumAlgorithm ?? claim?.algorithm else { return nil }
+        guard claim == nil || claim?.algorithm == algorithm else { throw Self.mismatch(algorithm) }
+        var values: [(checksum: [UInt8], sizeBytes: Int64)] = []
+        for part in parts {
+            guard let checksum = part.checksum, checksum.algorithm == algorithm else {
+                throw Self.mismatch(algorithm)
+            }
+            values.append((checksum.value, part.sizeBytes))
+        }
+        let whole =
+            upload.checksumType == .composite
+            ? ChecksumCombination.composite(algorithm, values.map(\.checksum))
+            : ChecksumCombination.fullObject(algorithm, values)
+        guard let whole else { throw Self.mismatch(algorithm) }
+        if let claim, claim.base64 != whole.base64, claim.base64 != Base64.text(whole.value) {
+            throw S3Error(
+                .badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.")
+        }
+        return whole
+    }
+
+    private static func mismatch(_ algorithm: ChecksumAlgorithm) -> S3Error {
+        S3Error(
+            .invalidRequest,
+            "Not every part has a \(algorithm.rawValue) checksum, or the request names another algorithm.")
+    }
+
+    /// The one `x-amz-checksum-*` header, which here speaks of the object.
+    private func claim() throws(S3Error) -> (algorithm: ChecksumAlgorithm, base64: String)? {
+        let found = headers.fields.compactMap { field in
+            ChecksumAlgorithm(headerName: field.name.utf8).map { ($0, String(decoding: field.value, as: UTF8.self)) }
+        }
+        guard found.count <= 1 else {
+            throw S3Error(
+                .invalidRequest,
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        }
+        return found.first
+    }
+}

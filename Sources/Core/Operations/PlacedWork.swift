@@ -1,0 +1,93 @@
+import Logging
+
+/// Asks backends for one thing each, as placement grants it, and tells failures of one from failures of all.
+struct PlacedWork: Sendable {
+    let call: Call
+    let bucket: Bucket
+    let policy: EffectivePolicy
+
+    /// What came of one attempt at one backend.
+    enum Attempt<Value: Sendable>: Sendable {
+        case done(backendID: Int64, Value)
+        case failed(backendID: Int64, BackendError)
+        /// Our own side failed: no other backend would fare better.
+        case impossible(cause: String)
+    }
+
+    init(_ call: Call, _ bucket: Bucket) throws(S3Error) {
+        self.call = call
+        self.bucket = bucket
+        policy = try call.snapshot.policy(for: bucket)
+    }
+
+    init(call: Call, bucket: Bucket, policy: EffectivePolicy) {
+        self.call = call
+        self.bucket = bucket
+        self.policy = policy
+    }
+
+    /// Decides where bytes may go now; those that `failures` names count as unhealthy.
+    ///
+    /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
+    func plan(_ sizeBytes: Int64, avoiding failures: [Int64: String]) throws(S3Error) -> Plan {
+        let candidates = call.snapshot.candidates().map { candidate in
+            failures[candidate.backendID] == nil ? candidate : candidate.unhealthy
+        }
+        switch Placement.decide(policy, candidates: candidates, sizeBytes: sizeBytes) {
+        case .place(let plan): return plan
+        case .refuse(let refusal):
+            guard failures.isEmpty else { throw unavailable(failures) }
+            throw refusal.s3Error
+        }
+    }
+
+    func unavailable(_ failures: [Int64: String]) -> S3Error {
+        S3Error(.serviceUnavailable, cause: failures.values.sorted().joined(separator: "; ")).header("Retry-After", "1")
+    }
+
+    /// The bucket's name on that backend, which is made when it is not there.
+    func physicalName(on live: LiveBackend) throws(S3Error) -> String {
+        if let known = try call.snapshot.physicalName(of: bucket, on: live.backend.record.id) { return known }
+        return try call.world.provisioner.ensure(bucket, of: call.tenant, on: live)
+    }
+
+    /// Does `body` on one backend; `prepare` is what has to be found out before it is asked.
+    func attempt<Input, Value: Sendable>(
+        _ backendID: Int64, prepare: (LiveBackend) throws(S3Error) -> Input,
+        _ body: (any Backend, Input) throws(BackendError) -> Value
+    ) -> Attempt<Value> {
+        guard let live = call.snapshot.backends[backendID] else {
+            return .failed(
+                backendID: backendID, BackendError(.unavailable, backend: "backend \(backendID)", "is gone"))
+        }
+        let input: Input
+        do throws(S3Error) { input = try prepare(live) } catch {
+            return .failed(
+                backendID: backendID, BackendError(.unavailable, backend: live.name, error.cause ?? error.message))
+        }
+        do throws(BackendError) {
+            return .done(
+                backendID: backendID, try live.observe { backend throws(BackendError) in try body(backend, input) })
+        } catch {
+            return error.kind == .stopped
+                ? .impossible(cause: "\(error.backend): \(error.cause)") : .failed(backendID: backendID, error)
+        }
+    }
+
+    /// Adds what succeeded to `values` and what did not to `failures`; throws what no other backend would change.
+    func sort<Value>(
+        _ attempts: [Attempt<Value>], into values: inout [(backendID: Int64, value: Value)],
+        _ failures: inout [Int64: String]
+    ) throws(S3Error) {
+        for attempt in attempts {
+            switch attempt {
+            case .done(let backendID, let value): values.append((backendID, value))
+            case .failed(let backendID, let error):
+                let cause = "\(error.backend): \(error.cause)"
+                failures[backendID] = cause
+                call.log.warning("backend failed", metadata: call.logMetadata(cause: cause))
+            case .impossible(let cause): throw S3Error(.internalError, cause: cause)
+            }
+        }
+    }
+}
