@@ -39,7 +39,7 @@ def test_an_abandoned_upload_is_ended_by_the_worker(stacks, payload):
     old, young = begin(s3, bucket, "old"), begin(s3, bucket, "young")
     send(s3, bucket, old, [payload(1000)], "old")
     with sqlite3.connect(stack.database_path, timeout=10) as connection:
-        connection.execute("UPDATE uploads SET initiated_at = initiated_at - 8 * 86400000 WHERE key = CAST('old' AS BLOB)")
+        connection.execute("UPDATE uploads SET initiated_at = initiated_at - 8 * 86400000 WHERE key = ?", (b"old",))
     stack.worker_once()
     assert [each["UploadId"] for each in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [young]
     s3.abort_multipart_upload(Bucket=bucket, Key="young", UploadId=young)

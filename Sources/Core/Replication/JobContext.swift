@@ -79,4 +79,13 @@ struct JobContext: Sendable {
             throw JobFailure(error)
         }
     }
+
+    /// Makes a bucket again that the store has lost; its name is ours by the mapping's row.
+    func remakeBucket(_ name: String, on live: LiveBackend) throws(JobFailure) {
+        let creation = try ask(live) { backend throws(BackendError) in try backend.createBucket(name) }
+        guard creation != .taken else {
+            throw JobFailure(.refused, "\(live.name): somebody else took our bucket's name")
+        }
+        log.warning("a lost bucket was made again", metadata: ["backend": "\(live.name)"])
+    }
 }

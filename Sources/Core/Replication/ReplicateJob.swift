@@ -99,13 +99,7 @@ struct ReplicateJob {
         do throws(BackendError) { return try live.observe(put) } catch {
             guard error.kind == .missing else { throw JobFailure(error) }
         }
-        let creation = try context.ask(live) { backend throws(BackendError) in
-            try backend.createBucket(place.bucket)
-        }
-        guard creation != .taken else {
-            throw JobFailure(.refused, "\(live.name): somebody else took our bucket's name")
-        }
-        context.log.warning("a lost bucket was made again", metadata: ["backend": "\(live.name)"])
+        try context.remakeBucket(place.bucket, on: live)
         reader.rewind()
         return try context.ask(live, put)
     }

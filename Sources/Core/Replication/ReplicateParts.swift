@@ -13,8 +13,14 @@ struct ReplicateParts {
         to place: PhysicalObject, on live: LiveBackend, _ description: ObjectDescription, _ grant: PlacementGrant
     ) throws(JobFailure) {
         try context.ask(live) { backend throws(BackendError) in try backend.abortUploads(place, uploadID: nil) }
-        let uploadID = try context.ask(live) { backend throws(BackendError) in
+        let begin = { (backend: any Backend) throws(BackendError) in
             try backend.createUpload(place, description: description, grant: grant)
+        }
+        let uploadID: String
+        do throws(BackendError) { uploadID = try live.observe(begin) } catch {
+            guard error.kind == .missing else { throw JobFailure(error) }
+            try context.remakeBucket(place.bucket, on: live)
+            uploadID = try context.ask(live, begin)
         }
         do throws(JobFailure) {
             var made: [NativePart] = []
