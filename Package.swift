@@ -26,9 +26,10 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "Core",
-            dependencies: ["CSQLite", "CCurl", "COpenSSL", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CLinux", "CSQLite", "CCurl", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .target(
             name: "CommandLineSupport",

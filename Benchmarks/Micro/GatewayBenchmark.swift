@@ -25,7 +25,7 @@ struct GatewayBenchmark {
                     id: credential.accessKeyID, tenantID: data.tenant.id, sealedSecret: secret, isActive: true,
                     createdAt: .now()))
         }
-        gateway = Gateway(world: try World(database: data.database, masterKeys: masterKeys))
+        gateway = Gateway(world: try World(database: data.database, masterKeys: masterKeys, spoolDirectory: "/tmp"))
     }
 
     func run() throws -> [Measurement] {

@@ -62,6 +62,7 @@ package final class Gateway: Sendable {
         case .headObject: answer = try GetObject.head(call)
         case .putObject: answer = try PutObject.put(call)
         case .postObject: answer = try PostObject.post(call)
+        case .copyObject: answer = try CopyObject.copy(call)
         case .deleteObject: answer = try DeleteObjects.one(call)
         case .deleteObjects: answer = try DeleteObjects.many(call)
         case .listObjects: answer = try ListObjects.version1(call)
@@ -77,7 +78,7 @@ package final class Gateway: Sendable {
         case .abortMultipartUpload: answer = try MultipartUploads.abort(call)
         case .listParts: answer = try ListParts.answer(call)
         case .listMultipartUploads: answer = try MultipartUploads.list(call)
-        case .listObjectVersions, .createSession, .bucketSetting, .copyObject,
+        case .listObjectVersions, .createSession, .bucketSetting,
             .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
             .uploadPartCopy:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")

@@ -69,7 +69,10 @@ struct Store {
     }
 
     /// The same view of the world that the front door has.
-    func world() throws(S3Error) -> World { try World(database: database, masterKeys: try masterKeys()) }
+    func world() throws(S3Error) -> World {
+        try World(
+            database: database, masterKeys: try masterKeys(), spoolDirectory: configuration.spoolDirectory)
+    }
 
     /// Returns the tenant, or the answer no.
     func tenant(_ name: String) throws -> Tenant {

@@ -70,12 +70,6 @@ def test_upload_part_copy(raw, with_object):
     assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
 
 
-def test_copy_object(raw, with_object):
-    answer = raw.request("PUT", f"/{with_object}/copy", headers=[("x-amz-copy-source", f"/{with_object}/k")])
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert raw.request("HEAD", f"/{with_object}/copy").status == 404
-
-
 @pytest.mark.parametrize(
     "header",
     [

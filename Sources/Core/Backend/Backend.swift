@@ -42,6 +42,14 @@ package protocol Backend: AnyObject, Sendable {
     /// is no error. A completed object stays.
     func abortUploads(_ object: PhysicalObject, uploadID: String?) throws(BackendError)
 
+    /// Copies an object of this store whole under a fresh key of it, durably; only placement can grant it.
+    ///
+    /// `description` holds the MD5 of the content, and replaces what stands beside the source. Throws `.missing` or
+    /// `.refused` when nothing was copied and the bytes may be sent instead.
+    func copy(
+        _ source: PhysicalObject, to object: PhysicalObject, description: ObjectDescription, grant: PlacementGrant
+    ) throws(BackendError) -> PutReceipt
+
     /// Streams the object, or the bytes of `range` (inclusive offsets): first `head`, then `piece` until the end.
     /// Throws `.short` when fewer bytes came than the head said; an error thrown by `piece` stops the transfer and
     /// comes back as `.stopped`.

@@ -11,6 +11,34 @@ extension FileBackend {
     func store(
         _ object: PhysicalObject, from source: PayloadReader, description: ObjectDescription
     ) throws(BackendError) -> PutReceipt {
+        try store(object, description: description) { file throws(BackendError) in
+            try copy(source, to: file, description: description)
+        }
+    }
+
+    package func copy(
+        _ source: PhysicalObject, to object: PhysicalObject, description: ObjectDescription, grant: PlacementGrant
+    ) throws(BackendError) -> PutReceipt {
+        guard grant.backendID == record.id else { throw failure(.refused, "placement granted another backend") }
+        guard let md5 = description.md5 else { throw failure(.refused, "a copy needs the MD5 of its content") }
+        let found = try open(source)
+        guard found.head.sizeBytes == description.sizeBytes, found.head.eTag == Hex.text(md5) else {
+            throw failure(.missing, "the source of the copy holds other bytes")
+        }
+        return try store(object, description: description) { file throws(BackendError) in
+            let count = try translating { () throws(FileError) in
+                try file.append(found.file, sizeBytes: description.sizeBytes)
+            }
+            guard count == description.sizeBytes else { throw failure(.damaged, "the source ended early") }
+            return md5
+        }
+    }
+
+    /// Makes an object of what `fill` writes into a fresh file and of the MD5 that it returns.
+    private func store(
+        _ object: PhysicalObject, description: ObjectDescription,
+        fill: (borrowing FileDescriptor) throws(BackendError) -> [UInt8]
+    ) throws(BackendError) -> PutReceipt {
         let bucket = try bucketName(object.bucket)
         guard !object.key.isEmpty, object.key.count <= ObjectKey.maximumBytes else {
             throw failure(.refused, "a key has 1 to \(ObjectKey.maximumBytes) bytes")
@@ -27,7 +55,7 @@ extension FileBackend {
             TemporaryFile.discard(meta, in: uploads)
         }
         let dataFile = try translating { () throws(FileError) in try TemporaryFile.create(data, in: uploads) }
-        let md5 = try copy(source, to: dataFile, description: description)
+        let md5 = try fill(dataFile)
         let sidecar = ObjectSidecar(sizeBytes: description.sizeBytes, md5: md5, metadata: description.metadata)
         try translating { () throws(FileError) in
             try dataFile.synchronize()

@@ -97,7 +97,7 @@ package final class FileBackend: Backend {
         }
     }
 
-    private struct OpenObject: ~Copyable {
+    struct OpenObject: ~Copyable {
         let file: FileDescriptor
         let head: BackendObjectHead
     }
@@ -110,7 +110,7 @@ package final class FileBackend: Backend {
     }
 
     /// Throws `.missing` when there is no data file, `.damaged` when it is not what its description says.
-    private func open(_ object: PhysicalObject) throws(BackendError) -> OpenObject {
+    func open(_ object: PhysicalObject) throws(BackendError) -> OpenObject {
         let bucket = try bucketName(object.bucket)
         let files = try translating { () throws(FileError) in
             try openFiles(FileKeyPath(key: object.key), bucket: bucket)

@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 
 /// A call to the system that failed; `code` is its errno.
@@ -176,21 +177,33 @@ struct FileDescriptor: ~Copyable {
         }
     }
 
-    /// Appends `sizeBytes` bytes of `source`, from its start, at the current position, inside of the kernel.
+    /// Appends `sizeBytes` bytes of `source`, from its start, at the current position, inside of the kernel, which may
+    /// share blocks instead of copying them.
     ///
     /// Returns the bytes that were there: fewer only when `source` is shorter.
     func append(_ source: borrowing FileDescriptor, sizeBytes: Int64) throws(FileError) -> Int64 {
         let sourceNumber = source.number
         var offset = off_t(0)
+        var sharesBlocks = true
         while offset < sizeBytes {
             let wanted = min(Int(sizeBytes - Int64(offset)), Self.largestCopyBytes)
-            let count = try Self.retryCount("sendfile") { unsafe sendfile(number, sourceNumber, &offset, wanted) }
-            if count == 0 { break }
+            do throws(FileError) {
+                let count = try Self.retryCount(sharesBlocks ? "copy_file_range" : "sendfile") {
+                    unsafe sharesBlocks
+                        ? copy_file_range(sourceNumber, &offset, number, nil, wanted, 0)
+                        : sendfile(number, sourceNumber, &offset, wanted)
+                }
+                if count == 0 { break }
+            } catch {
+                // A file system without it.
+                guard sharesBlocks, [EXDEV, EINVAL, ENOSYS, EOPNOTSUPP].contains(error.code) else { throw error }
+                sharesBlocks = false
+            }
         }
         return Int64(offset)
     }
 
-    /// One call of sendfile: a signal or a slow disk is noticed between two.
+    /// One call: a signal or a slow disk is noticed between two.
     private static let largestCopyBytes = 64 << 20
 
     /// Calls `body` with each name but `.` and `..`, in no order, until it returns false.

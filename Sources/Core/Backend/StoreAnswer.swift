@@ -18,6 +18,13 @@ enum StoreAnswer {
         return String(decoding: code, as: UTF8.self)
     }
 
+    /// Returns the ETag of a CopyObjectResult without quotes, nil when there is none.
+    static func copyETag(_ document: [UInt8]) -> String? {
+        let root: XMLElement
+        do throws(S3Error) { root = try XMLReader.parse(document, root: "CopyObjectResult") } catch { return nil }
+        return root.child("ETag").map { $0.word.filter { $0 != "\"" } }
+    }
+
     struct Page: Equatable {
         var entries: [BackendListEntry] = []
         var isTruncated = false

@@ -9,7 +9,8 @@ package struct TransferDeadlines: Sendable {
     package var minimumBytes: Int64 = 16 << 10
     /// The whole of a call that moves no object.
     package var smallCallMilliseconds = 30_000
-    /// The whole of a call after which the store has to work before it answers: CompleteMultipartUpload of many parts.
+    /// The whole of a call after which the store has to work before it answers: CompleteMultipartUpload of many
+    /// parts, and copies.
     package var longCallMilliseconds = 600_000
 
     package init() {}

@@ -50,8 +50,7 @@ enum GetObject {
             }
             return true
         }
-        for replica in ordered(plan.replicas, call.snapshot) {
-            guard let live = call.snapshot.backends[replica.backendID] else { continue }
+        for (replica, live) in call.snapshot.readable(plan.replicas) {
             switch relay(plan, from: replica, on: live, to: &wire) {
             case .sent: return true
             case .clientLeft:
@@ -71,13 +70,8 @@ enum GetObject {
     private static func plan(_ call: Call) throws(S3Error) -> Plan {
         let bucket = try call.bucket()
         let key = try call.key()
-        try checkVersionID(call)
-        let found = try call.database.read { sql throws(S3Error) in
-            try sql.currentVersionWithReplicas(bucketID: bucket.id, key: key)
-        }
-        guard let (version, replicas) = found else {
-            throw S3Error(.noSuchKey).detail("Key", key.text)
-        }
+        let (version, replicas) = try VersionLookup.find(
+            key, in: bucket, versionID: call.request.target.query("versionId"), call)
         let conditions = Conditions(call.request.headers)
         try check(conditions, version)
         if call.request.target.has("partNumber") { return try partPlan(call, version, replicas) }
@@ -130,18 +124,6 @@ enum GetObject {
         }.first { $0.number == number }
     }
 
-    /// Buckets are not versioned yet: the only version that can be named is `null`.
-    static func checkVersionID(_ call: Call) throws(S3Error) {
-        guard let versionID = call.request.target.query("versionId"), !versionID.elementsEqual("null".utf8) else {
-            return
-        }
-        guard VersionID(text: versionID) != nil else {
-            throw S3Error(.invalidArgument, "Invalid version id specified")
-                .detail("ArgumentName", "versionId")
-        }
-        throw S3Error(.noSuchVersion)
-    }
-
     private static func responseHead(_ call: Call, _ version: ObjectVersion, _ range: ClosedRange<Int64>?)
         -> ResponseHead
     {
@@ -153,19 +135,6 @@ enum GetObject {
         }
         if length == version.sizeBytes { ObjectHeaders.addChecksum(of: version, for: call.request, on: &head) }
         return head
-    }
-
-    /// Healthy backends first, in the order of placement; those the breaker has given up on stay as a last resort.
-    private static func ordered(_ replicas: [Replica], _ snapshot: WorldSnapshot) -> [Replica] {
-        guard replicas.count > 1 else {
-            return replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false }
-        }
-        let now = Timestamp.now()
-        let readable = replicas.filter { snapshot.backends[$0.backendID]?.isReadable ?? false }
-        let isHealthy = { (replica: Replica) in
-            snapshot.backends[replica.backendID]?.breaker.allowsRequest(at: now) ?? false
-        }
-        return readable.filter(isHealthy) + readable.filter { !isHealthy($0) }
     }
 
     private enum Outcome {

@@ -22,13 +22,13 @@ struct ObjectWriter {
         case impossible(cause: String)
     }
 
-    /// Stores `payload` under a fresh physical key on `acknowledge` backends, trying another allowed one for each that
+    /// Stores `content` under a fresh physical key on `acknowledge` backends, trying another allowed one for each that
     /// fails.
     ///
     /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
-    func store(_ payload: VerifiedPayload, as version: ObjectVersion) throws(S3Error) -> Stored {
+    func store(_ content: some ObjectContent, as version: ObjectVersion) throws(S3Error) -> Stored {
         let physicalKey = PhysicalKey.make(version.key, version.id)
-        let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: payload.md5)
+        let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: content.md5)
         var stored = Stored()
         var failures: [Int64: String] = [:]
         while true {
@@ -41,10 +41,30 @@ struct ObjectWriter {
                 return stored
             }
             let attempts = FanOut.map(Array(open.prefix(missing))) { grant in
-                attempt(grant, version.id, physicalKey, payload, description)
+                attempt(grant, version.id, physicalKey, content, description)
             }
             guard !attempts.isEmpty else { throw unavailable(failures) }
             for attempt in attempts { try take(attempt, into: &stored, &failures) }
+        }
+    }
+
+    /// Throws what `store` would throw before it moved a byte.
+    func checkPlacement(sizeBytes: Int64) throws(S3Error) { _ = try plan(sizeBytes, avoiding: [:]) }
+
+    /// Makes what `store` wrote visible unless `conditions` fail at that very moment; returns the version as committed.
+    func commit(
+        _ version: ObjectVersion, _ stored: Stored, unless conditions: Conditions
+    ) throws(S3Error) -> ObjectVersion {
+        do throws(S3Error) {
+            return try call.database.write { sql throws(S3Error) in
+                try sql.commitPut(NewVersion(version: version, present: stored.present, pending: stored.pending)) {
+                    current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag)
+                }
+            }
+        } catch {
+            // A refusal is certain; after any other failure the row may be there, and then its bytes must stay.
+            if error.code.status < 500 { discard(stored) }
+            throw error
         }
     }
 
@@ -82,25 +102,19 @@ struct ObjectWriter {
     }
 
     private func attempt(
-        _ grant: PlacementGrant, _ versionID: VersionID, _ key: [UInt8], _ payload: VerifiedPayload,
+        _ grant: PlacementGrant, _ versionID: VersionID, _ key: [UInt8], _ content: some ObjectContent,
         _ description: ObjectDescription
     ) -> Attempt {
         guard let live = call.snapshot.backends[grant.backendID] else {
             return .failed(backendID: grant.backendID, cause: "backend \(grant.backendID) is gone")
         }
         let name: String
-        let source: PayloadReader
-        do throws(S3Error) {
-            name = try physicalName(on: live)
-            source = try payload.makeReader()
-        } catch {
+        do throws(S3Error) { name = try physicalName(on: live) } catch {
             return .failed(backendID: grant.backendID, cause: error.cause ?? error.message)
         }
         do throws(BackendError) {
-            let receipt = try live.observe { backend throws(BackendError) in
-                try backend.put(
-                    PhysicalObject(bucket: name, key: key), from: source, description: description, grant: grant)
-            }
+            let receipt = try content.store(
+                as: PhysicalObject(bucket: name, key: key), on: live, description: description, grant: grant)
             let replica = Replica(
                 versionID: versionID, backendID: grant.backendID, physicalBucket: name, physicalKey: key,
                 state: .present)

@@ -32,7 +32,7 @@ enum PutObject {
         let writer = ObjectWriter(call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket))
         let replicas = try writer.store(payload, as: version)
         version.eTag = Hex.text(replicas.md5)
-        return try commit(version, replicas, conditions, call, writer)
+        return try writer.commit(version, replicas, unless: conditions)
     }
 
     /// Refuses a request that neither has a body nor says that it is empty: a broken client must not empty an object.
@@ -56,30 +56,13 @@ enum PutObject {
     }
 
     /// Saves the work of a write that would lose anyway; the commit decides.
-    private static func checkEarly(
+    static func checkEarly(
         _ conditions: Conditions, _ call: Call, _ bucket: Bucket, _ key: ObjectKey
     ) throws(S3Error) {
         let current = try call.database.read { sql throws(S3Error) in
             try sql.currentVersion(bucketID: bucket.id, key: key)
         }
         try conditions.checkWrite(overETag: current?.eTag)
-    }
-
-    private static func commit(
-        _ version: ObjectVersion, _ replicas: ObjectWriter.Stored, _ conditions: Conditions, _ call: Call,
-        _ writer: ObjectWriter
-    ) throws(S3Error) -> ObjectVersion {
-        do throws(S3Error) {
-            return try call.database.write { sql throws(S3Error) in
-                try sql.commitPut(NewVersion(version: version, present: replicas.present, pending: replicas.pending)) {
-                    current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag)
-                }
-            }
-        } catch {
-            // A refusal is certain; after any other failure the row may be there, and then its bytes must stay.
-            if error.code.status < 500 { writer.discard(replicas) }
-            throw error
-        }
     }
 
     /// Adds what every answer to a write tells of the new version.

@@ -7,6 +7,8 @@ import Synchronization
 package final class World: Sendable {
     package let database: Database
     package let provisioner: BucketProvisioner
+    /// Where content that no client sent is kept while it is copied.
+    package let spoolDirectory: String
     private let masterKeys: MasterKeys
     private let current = Mutex<WorldSnapshot?>(nil)
 
@@ -15,8 +17,9 @@ package final class World: Sendable {
     package static let installationTable = "installation"
 
     /// Throws when the database was never initialised, or when `masterKeys` do not open its secrets.
-    package init(database: Database, masterKeys: MasterKeys) throws(S3Error) {
+    package init(database: Database, masterKeys: MasterKeys, spoolDirectory: String) throws(S3Error) {
         self.database = database
+        self.spoolDirectory = spoolDirectory
         self.masterKeys = masterKeys
         let sealed = try database.read { sql throws(S3Error) in try sql.installationValue(Self.namespaceKeyName) }
         guard let sealed else {
@@ -39,7 +42,9 @@ package final class World: Sendable {
         } else {
             masterKeys = try MasterKeys(contentsOfFile: configuration.masterKeyFile)
         }
-        return try World(database: try Database.open(path: configuration.databasePath), masterKeys: masterKeys)
+        return try World(
+            database: try Database.open(path: configuration.databasePath), masterKeys: masterKeys,
+            spoolDirectory: configuration.spoolDirectory)
     }
 
     /// Returns what is known now: one cheap statement when nothing has changed.

@@ -95,6 +95,22 @@ package final class WorldSnapshot: Sendable {
         }
     }
 
+    /// The replicas that may be read, each with its backend: healthy ones first, in the order of placement; those the
+    /// breaker has given up on stay as a last resort.
+    package func readable(_ replicas: [Replica]) -> [(Replica, LiveBackend)] {
+        let found = replicas.compactMap { replica in
+            backends[replica.backendID].flatMap { $0.isReadable ? (replica, $0) : nil }
+        }
+        guard found.count > 1 else { return found }
+        let now = Timestamp.now()
+        var healthy: [(Replica, LiveBackend)] = []
+        var others: [(Replica, LiveBackend)] = []
+        for pair in found {
+            if pair.1.breaker.allowsRequest(at: now) { healthy.append(pair) } else { others.append(pair) }
+        }
+        return healthy + others
+    }
+
     private static func effective(
         ceiling: [UInt8]?, own: [UInt8]?, locations: [String]
     ) throws(S3Error) -> EffectivePolicy {

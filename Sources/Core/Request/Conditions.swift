@@ -17,6 +17,23 @@ package struct Conditions: Sendable {
         ifRange = headers["if-range"]
     }
 
+    /// The conditions of a copy on its source.
+    package init(copySource headers: HeaderFields) {
+        ifMatch = headers["x-amz-copy-source-if-match"]
+        ifNoneMatch = headers["x-amz-copy-source-if-none-match"]
+        ifModifiedSince = headers["x-amz-copy-source-if-modified-since"].flatMap(Timestamp.init(httpDate:))
+        ifUnmodifiedSince = headers["x-amz-copy-source-if-unmodified-since"].flatMap(Timestamp.init(httpDate:))
+    }
+
+    /// Checks a read for a copy: as `checkRead`, but every failure is `PreconditionFailed`.
+    ///
+    /// Source: Amazon S3 API Reference, CopyObject (which of two conditions holds).
+    package func checkCopySource(eTag: String, lastModified: Timestamp) throws(S3Error) {
+        do throws(S3Error) { try checkRead(eTag: eTag, lastModified: lastModified) } catch {
+            throw error.code == .notModified ? S3Error(.preconditionFailed) : error
+        }
+    }
+
     /// Checks a read of a version: throws `PreconditionFailed`, or `NotModified` for 304.
     package func checkRead(eTag: String, lastModified: Timestamp) throws(S3Error) {
         if let ifMatch {

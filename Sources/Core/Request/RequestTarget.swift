@@ -70,7 +70,7 @@ package struct RequestTarget: Sendable {
     /// Decodes `%XX` once.
     ///
     /// In a query `+` is a space, as every S3 client and AWS read it.
-    private static func percentDecoded(_ raw: ArraySlice<UInt8>, plusIsSpace: Bool) throws(S3Error) -> [UInt8] {
+    static func percentDecoded(_ raw: ArraySlice<UInt8>, plusIsSpace: Bool) throws(S3Error) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(raw.count)
         var index = raw.startIndex

@@ -55,7 +55,8 @@ final class ReplicationScenario: Sendable {
             )
         }
         masterKeys = keys
-        world = try World(database: database, masterKeys: keys)
+        world = try World(
+            database: database, masterKeys: keys, spoolDirectory: directory.appending(path: "spool").path)
         stop = try StopSignal()
     }
 
@@ -70,11 +71,14 @@ final class ReplicationScenario: Sendable {
     }
 
     /// The same as another process sees it: it has its own breakers.
-    func reopened() throws -> World { try World(database: database, masterKeys: masterKeys) }
+    func reopened() throws -> World { try World(
+            database: database, masterKeys: masterKeys, spoolDirectory: world.spoolDirectory) }
 
     /// The same with connections of its own, as another process has them.
     func otherProcess() throws -> World {
-        try World(database: try Database.open(path: database.path), masterKeys: masterKeys)
+        try World(
+            database: try Database.open(path: database.path), masterKeys: masterKeys,
+            spoolDirectory: world.spoolDirectory)
     }
 
     // MARK: What the front door does

@@ -13,7 +13,8 @@ enum TidyRules {
 
     /// Where each C library may be imported: the folder of its wrapper.
     static let wrapperFolders = [
-        "CSQLite": "Sources/Core/Metadata", "CCurl": "Sources/Core/Backend", "COpenSSL": "Sources/Core/Auth",
+        "CLinux": "Sources/Core/Backend", "CSQLite": "Sources/Core/Metadata", "CCurl": "Sources/Core/Backend",
+        "COpenSSL": "Sources/Core/Auth",
         "CFastCGI": "Sources/S3GWFCGI",
     ]
 

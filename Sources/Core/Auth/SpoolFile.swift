@@ -1,7 +1,9 @@
 private import Glibc
 
 /// A file without a name in the spool directory: it is gone when its owner is, however that ends.
-package final class SpoolFile {
+///
+/// One thread appends; after the last piece any number may read. That is why it may be `@unchecked Sendable`.
+package final class SpoolFile: @unchecked Sendable {
     private let descriptor: Int32
     package private(set) var sizeBytes: Int64 = 0
 
@@ -23,7 +25,7 @@ package final class SpoolFile {
 
     /// For file systems without `O_TMPFILE`: a killed process leaves a file only between these two calls.
     private static func makeNamed(in directory: String) -> Int32 {
-        var path = Array("\(directory)/s3gw-worker-XXXXXX".utf8CString)
+        var path = Array("\(directory)/s3gw-spool-XXXXXX".utf8CString)
         let opened = unsafe mkstemp(&path)
         guard opened >= 0 else { return opened }
         unsafe unlink(path)

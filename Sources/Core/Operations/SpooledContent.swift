@@ -1,0 +1,85 @@
+/// The content of a stored version in a spool file, proven right before any other store sees a byte of it.
+final class SpooledContent: ObjectContent {
+    private let spool: SpoolFile
+    let md5: [UInt8]?
+    /// Of the algorithm that was asked for.
+    let checksum: ObjectChecksum?
+
+    private init(spool: SpoolFile, md5: [UInt8], checksum: ObjectChecksum?) {
+        self.spool = spool
+        self.md5 = md5
+        self.checksum = checksum
+    }
+
+    func store(
+        as object: PhysicalObject, on live: LiveBackend, description: ObjectDescription, grant: PlacementGrant
+    ) throws(BackendError) -> PutReceipt {
+        try send(spool.makeReader, as: object, on: live, description: description, grant: grant)
+    }
+
+    /// Fetches `version` from the first of `replicas` that gives it whole and right.
+    ///
+    /// Throws `ServiceUnavailable` when none does; `algorithm` asks for a checksum on the way.
+    static func fetch(
+        _ version: ObjectVersion, from replicas: [Replica], algorithm: ChecksumAlgorithm?, _ call: Call
+    ) throws(S3Error) -> SpooledContent {
+        var failures: [String] = []
+        for (replica, live) in call.snapshot.readable(replicas) {
+            let spool = try SpoolFile(in: call.world.spoolDirectory)
+            var filling = Filling(spool, version, algorithm)
+            do throws(BackendError) {
+                try filling.read(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), on: live)
+                return SpooledContent(spool: spool, md5: filling.check.md5, checksum: filling.checksum?.finish())
+            } catch {
+                if let failure = filling.ownFailure { throw failure }
+                failures.append("\(error.backend): \(error.cause)")
+                call.log.warning("replica failed", metadata: call.logMetadata(cause: error.cause))
+            }
+        }
+        throw S3Error(
+            .serviceUnavailable,
+            cause: "no replica of \(version.id) could be read: \(failures.joined(separator: "; "))"
+        ).header("Retry-After", "1")
+    }
+
+    /// One attempt at one replica.
+    private struct Filling {
+        let spool: SpoolFile
+        let version: ObjectVersion
+        var check: ContentCheck
+        var checksum: ChecksumStream?
+        /// Why our own disk did not take the bytes.
+        var ownFailure: S3Error?
+
+        init(_ spool: SpoolFile, _ version: ObjectVersion, _ algorithm: ChecksumAlgorithm?) {
+            self.spool = spool
+            self.version = version
+            check = ContentCheck(version)
+            checksum = algorithm.map { ChecksumStream($0) }
+        }
+
+        mutating func read(_ object: PhysicalObject, on live: LiveBackend) throws(BackendError) {
+            guard version.sizeBytes > 0 else { return }
+            try live.observe { backend throws(BackendError) in
+                try unsafe backend.get(
+                    object, range: nil,
+                    head: { found throws(BackendError) in
+                        guard found.sizeBytes == version.sizeBytes else {
+                            throw BackendError(
+                                .damaged, backend: live.name,
+                                "\(found.sizeBytes) bytes where \(version.sizeBytes) belong")
+                        }
+                    },
+                    piece: { piece throws(WireClosed) in
+                        do throws(S3Error) { try unsafe spool.append(piece) } catch {
+                            ownFailure = error
+                            throw WireClosed()
+                        }
+                        unsafe check.update(piece)
+                        unsafe checksum?.update(piece)
+                    })
+            }
+            if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
+        }
+    }
+}
