@@ -78,7 +78,10 @@ package final class Gateway: Sendable {
         case .abortMultipartUpload: answer = try MultipartUploads.abort(call)
         case .listParts: answer = try ListParts.answer(call)
         case .listMultipartUploads: answer = try MultipartUploads.list(call)
-        case .listObjectVersions, .createSession, .bucketSetting,
+        case .listObjectVersions: answer = try ListObjectVersions.list(call)
+        case .getBucketVersioning: answer = try VersioningOperations.get(call)
+        case .putBucketVersioning: answer = try VersioningOperations.put(call)
+        case .createSession, .bucketSetting,
             .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
             .uploadPartCopy:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")

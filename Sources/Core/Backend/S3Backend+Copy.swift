@@ -9,7 +9,7 @@ extension S3Backend {
         if let name = description.unstorableField { throw failure(.refused, "metadata cannot be stored: \(name)") }
         guard let md5 = description.md5 else { throw failure(.refused, "a copy needs the MD5 of its content") }
         var call = StoreCall(method: .put, bucket: object.bucket, key: object.key)
-        call.isSmall = false
+        call.duration = .long
         let path = Array("/\(source.bucket)/".utf8) + URIEncoding.encode(source.key, keepingSlash: true)
         call.headers = [
             ("x-amz-copy-source", String(decoding: path, as: UTF8.self)), ("x-amz-metadata-directive", "REPLACE"),
@@ -21,9 +21,7 @@ extension S3Backend {
             try send(copy: call, md5: md5)
         } catch {
             // The answer was lost, or says nothing certain: the key is ours alone, so what lies there is the answer.
-            guard error.kind == .unavailable || error.kind == .short, try holds(object, description) else {
-                throw error.kind == .short ? failure(.unavailable, error.cause) : error
-            }
+            guard error.kind == .unavailable, try holds(object, description) else { throw error }
         }
         return PutReceipt(md5: md5)
     }
@@ -32,19 +30,9 @@ extension S3Backend {
     ///
     /// Throws `.unavailable` when it does not say so clearly.
     private func send(copy call: StoreCall, md5: [UInt8]) throws(BackendError) {
-        let exchange = client.patientExchange()
-        var document: [UInt8] = []
-        unsafe exchange.acceptBody = { piece in
-            unsafe document.append(contentsOf: piece)
-            return document.count <= TransferExchange.maximumErrorBodyBytes
-        }
-        let head = try send(call, exchange)
-        guard head.isSuccess else { throw refusal(call, head, exchange.errorBody) }
-        if let code = StoreAnswer.errorCode(document) {
-            throw failure(.unavailable, "a copy answered \(head.status) with the error \(code)")
-        }
+        let (_, document) = try exchangeDocument(call, body: [])
         guard let eTag = StoreAnswer.copyETag(document), Hex.decode(eTag.utf8) == md5 else {
-            throw failure(.unavailable, "a copy answered \(head.status) without the ETag of its content")
+            throw failure(.unavailable, "a copy was answered without the ETag of its content")
         }
     }
 

@@ -115,7 +115,7 @@ extension S3Backend {
     }
 
     /// Sends `body` and returns a 2xx head with its document; an error document under 200 is thrown like any refusal.
-    private func exchangeDocument(
+    func exchangeDocument(
         _ call: StoreCall, body: [UInt8]
     ) throws(BackendError) -> (head: TransferHead, document: [UInt8]) {
         var call = call

@@ -121,6 +121,11 @@ extension S3Error.Code {
         "BucketAlreadyOwnedByYou", 409,
         "Your previous request to create the named bucket succeeded and you already own it.")
     package static let bucketNotEmpty = row("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
+    package static let invalidBucketState = row(
+        "InvalidBucketState", 409, "The request is not valid for the current state of the bucket.")
+    package static let illegalVersioningConfiguration = row(
+        "IllegalVersioningConfigurationException", 400,
+        "The Versioning element must be specified")
     package static let tooManyBuckets = row(
         "TooManyBuckets", 400, "You have attempted to create more buckets than allowed")
     package static let invalidLocationConstraint = row(

@@ -64,6 +64,16 @@ extension SQLConnection {
         ).filter { $0.name.bytes.starts(with: prefix) }
     }
 
+    /// Throws `NoSuchBucket` when the bucket is gone, `InvalidBucketState` for a way back to unversioned.
+    package func setVersioning(bucketID: Int64, _ versioning: BucketVersioning) throws(S3Error) {
+        guard versioning != .unversioned else { throw S3Error(.invalidBucketState) }
+        let changed = try run(
+            "UPDATE buckets SET versioning = $2 WHERE id = $1 AND is_removed = 0", .int(bucketID),
+            .text(versioning.rawValue))
+        guard changed == 1 else { throw S3Error(.noSuchBucket) }
+        try bumpConfigurationGeneration()
+    }
+
     /// Hides the bucket at once and ends its uploads; its mappings become `removing`, each with a `remove-bucket` job.
     ///
     /// Throws `NoSuchBucket`, or `BucketNotEmpty` while a live version is in it.

@@ -10,6 +10,7 @@ enum Migrations {
     static let all = [
         Migration(version: 1, name: "first schema", script: firstSchema),
         Migration(version: 2, name: "multipart uploads", script: uploadSchema),
+        Migration(version: 3, name: "versioning", script: versioningSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -156,11 +156,15 @@ package struct ObjectVersion: Sendable, Hashable {
     /// `content-type`, `cache-control`, `content-disposition`, `content-encoding`, `content-language`, `expires` and all
     /// `x-amz-meta-*`, names in lower case, values as sent.
     package var headers: [HeaderField]
+    /// Written while the bucket was not versioned: clients call it `null`.
+    ///
+    /// Set by the database at commit.
+    package var isNull: Bool
 
     package init(
         id: VersionID, sequence: Int64, bucketID: Int64, key: ObjectKey, isDeleteMarker: Bool, sizeBytes: Int64,
         eTag: String, lastModified: Timestamp, storageClass: String, checksum: ObjectChecksum? = nil,
-        headers: [HeaderField]
+        headers: [HeaderField], isNull: Bool = true
     ) {
         self.id = id
         self.sequence = sequence
@@ -173,7 +177,11 @@ package struct ObjectVersion: Sendable, Hashable {
         self.storageClass = storageClass
         self.checksum = checksum
         self.headers = headers
+        self.isNull = isNull
     }
+
+    /// What clients call it.
+    package var clientID: [UInt8] { isNull ? Array("null".utf8) : id.text }
 }
 
 package enum ReplicaState: String, Sendable { case pending, present, removing }

@@ -22,7 +22,7 @@ extension SQLConnection {
         let statement = try statement(
             """
             SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
-                v.checksum_algorithm, v.checksum, v.headers, r.backend_id, r.physical_bucket, r.physical_key
+                v.checksum_algorithm, v.checksum, v.headers, v.is_null, r.backend_id, r.physical_bucket, r.physical_key
             FROM objects o JOIN versions v ON v.sequence = o.sequence
             LEFT JOIN replicas r ON r.version_sequence = v.sequence AND r.state = 'present'
             WHERE o.bucket_id = $1 AND o.key = $2 ORDER BY r.backend_id
@@ -32,14 +32,22 @@ extension SQLConnection {
         guard try statement.next() else { return nil }
         let version = try objectVersion(statement, bucketID: bucketID, key: key)
         var replicas: [Replica] = []
-        while !statement.isNull(10) {
+        while !statement.isNull(11) {
             replicas.append(
                 Replica(
-                    versionID: version.id, backendID: statement.int(10), physicalBucket: statement.text(11),
-                    physicalKey: statement.bytes(12), state: .present))
+                    versionID: version.id, backendID: statement.int(11), physicalBucket: statement.text(12),
+                    physicalKey: statement.bytes(13), state: .present))
             guard try statement.next() else { break }
         }
         return (version, replicas)
+    }
+
+    /// Returns the live version of that name and its present replicas; none for a delete marker.
+    package func versionWithReplicas(
+        bucketID: Int64, key: ObjectKey, _ reference: VersionReference
+    ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica])? {
+        guard let version = try version(bucketID: bucketID, key: key, reference) else { return nil }
+        return (version, try replicas(of: version.id).filter { $0.state == .present })
     }
 
     /// Moves a replica to `state`; false when there is none or the move is not allowed: a replica that is being removed

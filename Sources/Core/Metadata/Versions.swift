@@ -13,24 +13,33 @@ package struct NewVersion: Sendable {
     }
 }
 
-/// Versions and the pointer to the current one of each key. `objects` holds a row for each key whose current version
-/// is an object, with what a listing shows.
+/// What a DELETE of a key did.
+package struct Deletion: Sendable {
+    /// The version that died: it was the current one of an unversioned bucket, or the null version of a suspended one.
+    package var removed: ObjectVersion?
+    /// The marker that is current now; never in an unversioned bucket.
+    package var marker: ObjectVersion?
+}
+
+/// Versions and the pointer to the current one of each key.
+///
+/// `objects` holds a row for each key whose current version
+/// is an object, with what a listing shows. The newest live version of a key, by `sequence`, is the current one.
+/// Source: Amazon S3 User Guide, "How S3 Versioning works".
 extension SQLConnection {
     /// Makes a version visible: one winner among all writers of the key.
     ///
     /// `unless` sees the current version and throws when a condition of the request fails. On an unversioned bucket the
-    /// previous version dies. Throws `NoSuchBucket` when the bucket is gone. Returns the version as stored.
+    /// previous version dies, on a suspended one the null version does, and the new one is null. Throws `NoSuchBucket`
+    /// when the bucket is gone. Returns the version as stored.
     package func commitPut(
         _ new: NewVersion, unless: (_ current: ObjectVersion?) throws(S3Error) -> Void
     ) throws(S3Error) -> ObjectVersion {
         var version = new.version
         let versioning = try versioning(bucketID: version.bucketID)
-        let current = try currentVersion(bucketID: version.bucketID, key: version.key)
-        try unless(current)
-        if let current, version.lastModified <= current.lastModified {
-            version.lastModified = Timestamp(milliseconds: current.lastModified.milliseconds + 1)
-        }
-        version.sequence = try insertVersion(version)
+        let latest = try latestVersion(bucketID: version.bucketID, key: version.key)
+        try unless(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
+        _ = try succeed(latest, with: &version, versioning)
         try point(to: version)
         for replica in new.present { try insertReplica(replica, of: version.sequence, state: .present) }
         for replica in new.pending {
@@ -39,24 +48,112 @@ extension SQLConnection {
                 kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
                 notBefore: version.lastModified)
         }
-        if let current, versioning == .unversioned { try retire(current, at: version.lastModified) }
         return version
     }
 
-    /// Removes the key's current version from an unversioned bucket; its replicas become jobs.
+    /// Removes the key from sight: its current version dies on an unversioned bucket, a delete marker hides it on
+    /// others.
     ///
-    /// Returns the version that died, nil when there was none. `unless` and the errors are as for `commitPut`.
+    /// Replicas of what died become jobs. `unless` and the errors are as for `commitPut`.
     package func commitDelete(
         bucketID: Int64, key: ObjectKey, at time: Timestamp = .now(),
         unless: (_ current: ObjectVersion?) throws(S3Error) -> Void
+    ) throws(S3Error) -> Deletion {
+        let versioning = try versioning(bucketID: bucketID)
+        let latest = try latestVersion(bucketID: bucketID, key: key)
+        try unless(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
+        guard versioning != .unversioned else {
+            guard let latest else { return Deletion() }
+            try unpoint(bucketID: bucketID, key: key)
+            try retire(latest, at: time)
+            return Deletion(removed: latest)
+        }
+        var marker = ObjectVersion(
+            id: VersionID(at: time), sequence: 0, bucketID: bucketID, key: key, isDeleteMarker: true, sizeBytes: 0,
+            eTag: "", lastModified: time, storageClass: "STANDARD", headers: [])
+        let removed = try succeed(latest, with: &marker, versioning)
+        try unpoint(bucketID: bucketID, key: key)
+        return Deletion(removed: removed, marker: marker)
+    }
+
+    /// Removes one version for good; the newest of those that are left becomes current.
+    ///
+    /// `unless` sees the version that is to die. Returns it, nil when there is none; throws `NoSuchBucket`.
+    package func commitDelete(
+        bucketID: Int64, key: ObjectKey, version reference: VersionReference, at time: Timestamp = .now(),
+        unless: (_ version: ObjectVersion?) throws(S3Error) -> Void
     ) throws(S3Error) -> ObjectVersion? {
-        guard try versioning(bucketID: bucketID) == .unversioned else { throw S3Error(.notImplemented) }
-        let current = try currentVersion(bucketID: bucketID, key: key)
-        try unless(current)
-        guard let current else { return nil }
-        try run("DELETE FROM objects WHERE bucket_id = $1 AND key = $2", .int(bucketID), .bytes(key.bytes))
-        try retire(current, at: time)
-        return current
+        _ = try versioning(bucketID: bucketID)
+        let version = try version(bucketID: bucketID, key: key, reference)
+        try unless(version)
+        guard let version else { return nil }
+        try retire(version, at: time)
+        let latest = try latestVersion(bucketID: bucketID, key: key)
+        // An older version than the current one changes nothing that a listing shows.
+        if let latest, latest.sequence > version.sequence { return version }
+        if let latest, !latest.isDeleteMarker {
+            try point(to: latest)
+        } else {
+            try unpoint(bucketID: bucketID, key: key)
+        }
+        return version
+    }
+
+    /// Inserts `version` as the newest of its key; returns what dies for it.
+    private func succeed(
+        _ latest: ObjectVersion?, with version: inout ObjectVersion, _ versioning: BucketVersioning
+    ) throws(S3Error) -> ObjectVersion? {
+        if let latest, version.lastModified <= latest.lastModified {
+            version.lastModified = Timestamp(milliseconds: latest.lastModified.milliseconds + 1)
+        }
+        version.isNull = versioning != .enabled
+        let dying: ObjectVersion? =
+            switch versioning {
+            case .unversioned: latest
+            case .enabled: nil
+            case .suspended: try self.version(bucketID: version.bucketID, key: version.key, .null)
+            }
+        // First, because a key has one null version at most.
+        if let dying { try retire(dying, at: version.lastModified) }
+        version.sequence = try insertVersion(version)
+        return dying
+    }
+
+    /// Returns the key's newest live version, an object or a delete marker.
+    package func latestVersion(bucketID: Int64, key: ObjectKey) throws(S3Error) -> ObjectVersion? {
+        // hot: MetadataBenchmark
+        try first(
+            """
+            SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
+                checksum, headers, is_null
+            FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' ORDER BY sequence DESC LIMIT 1
+            """, .int(bucketID), .bytes(key.bytes)
+        ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+    }
+
+    /// Returns the live version of that name, an object or a delete marker.
+    package func version(
+        bucketID: Int64, key: ObjectKey, _ reference: VersionReference
+    ) throws(S3Error) -> ObjectVersion? {
+        switch reference {
+        case .null:
+            return try first(
+                """
+                SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class,
+                    checksum_algorithm, checksum, headers, is_null
+                FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' AND is_null = 1
+                """, .int(bucketID), .bytes(key.bytes)
+            ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+        case .id(let id):
+            // A null version answers to `null` only: its id was never told to anybody.
+            return try first(
+                """
+                SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class,
+                    checksum_algorithm, checksum, headers, is_null
+                FROM versions WHERE id = $1 AND bucket_id = $2 AND key = $3 AND state = 'live' AND is_null = 0
+                """, .bytes(id.bytes), .int(bucketID), .bytes(key.bytes)
+            ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
+        }
     }
 
     /// Returns what a GET without a version id sees: nil when the key has no version or a delete marker is current.
@@ -65,7 +162,7 @@ extension SQLConnection {
         try first(
             """
             SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
-                v.checksum_algorithm, v.checksum, v.headers
+                v.checksum_algorithm, v.checksum, v.headers, v.is_null
             FROM objects o JOIN versions v ON v.sequence = o.sequence WHERE o.bucket_id = $1 AND o.key = $2
             """, .int(bucketID), .bytes(key.bytes)
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -76,11 +173,11 @@ extension SQLConnection {
         try first(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers, bucket_id, key
+                checksum, headers, is_null, bucket_id, key
             FROM versions WHERE id = $1
             """, .bytes(id.bytes)
         ) { (row) throws(S3Error) in
-            try objectVersion(row, bucketID: row.int(10), key: ObjectKey(stored: row.bytes(11)))
+            try objectVersion(row, bucketID: row.int(11), key: ObjectKey(stored: row.bytes(12)))
         }
     }
 
@@ -96,14 +193,14 @@ extension SQLConnection {
         let live = try all(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers
+                checksum, headers, is_null
             FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' ORDER BY sequence DESC LIMIT $3
             """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
         let dead = try all(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers
+                checksum, headers, is_null
             FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'dead' ORDER BY sequence DESC LIMIT $3
             """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -133,13 +230,13 @@ extension SQLConnection {
             """
             INSERT INTO versions (
                 id, bucket_id, key, state, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                checksum_algorithm, checksum, headers)
-            VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11) RETURNING sequence
+                checksum_algorithm, checksum, headers, is_null)
+            VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING sequence
             """,
             .bytes(version.id.bytes), .int(version.bucketID), .bytes(version.key.bytes),
             SQLValue(version.isDeleteMarker), .int(version.sizeBytes), .text(version.eTag),
             SQLValue(version.lastModified), .text(version.storageClass), SQLValue(version.checksum?.algorithm.rawValue),
-            SQLValue(version.checksum?.stored), .bytes(HeaderList.encoded(version.headers))
+            SQLValue(version.checksum?.stored), .bytes(HeaderList.encoded(version.headers)), SQLValue(version.isNull)
         ) { $0.int(0) }
         guard let sequence else { throw S3Error(.internalError, cause: "an inserted version has no sequence") }
         return sequence
@@ -182,7 +279,11 @@ extension SQLConnection {
         }
     }
 
-    /// Reads columns 0...9 in the order that every statement about versions has.
+    private func unpoint(bucketID: Int64, key: ObjectKey) throws(S3Error) {
+        try run("DELETE FROM objects WHERE bucket_id = $1 AND key = $2", .int(bucketID), .bytes(key.bytes))
+    }
+
+    /// Reads columns 0...10 in the order that every statement about versions has.
     func objectVersion(
         _ row: any SQLStatement, bucketID: Int64, key: ObjectKey
     ) throws(S3Error) -> ObjectVersion {
@@ -191,6 +292,6 @@ extension SQLConnection {
         return ObjectVersion(
             id: try row.versionID(1), sequence: row.int(0), bucketID: bucketID, key: key, isDeleteMarker: row.flag(2),
             sizeBytes: row.int(3), eTag: row.text(4), lastModified: row.time(5), storageClass: row.text(6),
-            checksum: checksum, headers: try HeaderList.decoded(row.bytes(9)))
+            checksum: checksum, headers: try HeaderList.decoded(row.bytes(9)), isNull: row.flag(10))
     }
 }

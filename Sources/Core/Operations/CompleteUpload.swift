@@ -70,7 +70,9 @@ enum CompleteUpload {
             xml.element("ChecksumType", checksum.type.rawValue)
         }
         xml.close("CompleteMultipartUploadResult")
-        return Answer(call, document: xml)
+        var answer = Answer(call, document: xml)
+        answer.head.addVersionID(of: version, in: bucket)
+        return answer
     }
 }
 

@@ -41,7 +41,7 @@ enum CopyObject {
         let source = try CopySource(headers)
         // A copy has no body; what is claimed of one is checked all the same.
         _ = try call.document()
-        let (version, replicas) = try find(source, call)
+        let (version, replicas, sourceBucket) = try find(source, call)
         if source.bucket == bucket.name, source.key == key, source.versionID == nil, wish.changesNothing {
             throw S3Error(
                 .invalidRequest,
@@ -52,7 +52,11 @@ enum CopyObject {
         let writer = ObjectWriter(call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket))
         try writer.checkPlacement(sizeBytes: version.sizeBytes)
         let copied = try write(version, replicas, wish, writer, key)
-        return answer(try writer.commit(copied.version, copied.stored, unless: conditions), call)
+        let committed = try writer.commit(copied.version, copied.stored, unless: conditions)
+        var answer = answer(committed, call)
+        answer.head.addVersionID(of: committed, in: bucket)
+        if sourceBucket.versioning != .unversioned { answer.head.add("x-amz-copy-source-version-id", version.clientID) }
+        return answer
     }
 
     /// Finds what `x-amz-copy-source` names, and checks the conditions on it.
@@ -60,11 +64,20 @@ enum CopyObject {
     /// Throws `NoSuchBucket`, what `VersionLookup` throws, `PreconditionFailed`, and `InvalidRequest` above 5 GiB.
     private static func find(
         _ source: CopySource, _ call: Call
-    ) throws(S3Error) -> (ObjectVersion, [Replica]) {
+    ) throws(S3Error) -> (ObjectVersion, [Replica], Bucket) {
         guard let bucket = try call.snapshot.bucket(source.bucket, of: call.tenant.id) else {
             throw S3Error(.noSuchBucket).detail("BucketName", source.bucket.text)
         }
-        let (version, replicas) = try VersionLookup.find(source.key, in: bucket, versionID: source.versionID, call)
+        let version: ObjectVersion
+        let replicas: [Replica]
+        do throws(S3Error) {
+            (version, replicas) = try VersionLookup.find(source.key, in: bucket, versionID: source.versionID, call)
+        } catch {
+            guard error.code == .methodNotAllowed else { throw error }
+            throw S3Error(
+                .invalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.")
+        }
         try Conditions(copySource: call.request.headers).checkCopySource(
             eTag: version.eTag, lastModified: version.lastModified)
         guard version.sizeBytes <= maximumSourceBytes else {
@@ -73,7 +86,7 @@ enum CopyObject {
                 "The specified copy source is larger than the maximum allowable size for a copy source: "
                     + String(maximumSourceBytes))
         }
-        return (version, replicas)
+        return (version, replicas, bucket)
     }
 
     /// Reads a directive: true for `REPLACE`, false for `COPY` or none.
@@ -142,7 +155,7 @@ enum CopyObject {
         xml.element("ETag", "\"\(version.eTag)\"")
         if let checksum = version.checksum {
             xml.element("Checksum\(checksum.algorithm.rawValue)", checksum.base64)
-            xml.element("ChecksumType", "FULL_OBJECT")
+            xml.element("ChecksumType", checksum.type.rawValue)
         }
         xml.close("CopyObjectResult")
         return Answer(call, document: xml)

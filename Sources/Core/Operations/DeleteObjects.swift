@@ -6,25 +6,47 @@ enum DeleteObjects {
     /// A thousand keys of 1,024 bytes, each written as numeric references at worst, in a document of 2 MB.
     static let maximumDocumentBytes = 2 << 20
 
-    /// Deleting what is not there succeeds, as on AWS.
+    /// Deleting what is not there succeeds, as on AWS; without a version id, a bucket with versioning gets a delete marker.
     static func one(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         let key = try call.key()
         try UnsupportedHeaders.refuse(in: call.request.headers)
-        // Only `null` names a version that can be deleted; another one is not there, which is no error.
-        if let versionID = call.request.target.query("versionId"), !versionID.elementsEqual("null".utf8) {
-            guard VersionID(text: versionID) != nil else {
-                throw S3Error(.invalidArgument, "Invalid version id specified").detail("ArgumentName", "versionId")
-            }
-            return Answer(call.head(204, contentLength: nil))
-        }
         let conditions = Conditions(call.request.headers)
-        _ = try call.database.write { sql throws(S3Error) in
-            try sql.commitDelete(bucketID: bucket.id, key: key) { current throws(S3Error) in
-                try conditions.checkWrite(overETag: current?.eTag)
+        let versionID = call.request.target.query("versionId")
+        let reference = try versionID.map(VersionLookup.reference)
+        let outcome = try call.database.write { sql throws(S3Error) in
+            try delete(key, reference, in: bucket, sql) { eTag throws(S3Error) in
+                try conditions.checkWrite(overETag: eTag)
             }
         }
-        return Answer(call.head(204, contentLength: nil))
+        var head = call.head(204, contentLength: nil)
+        if let id = outcome.versionID ?? versionID { head.add("x-amz-version-id", id) }
+        if outcome.isMarker { head.add("x-amz-delete-marker", "true") }
+        return Answer(head)
+    }
+
+    /// What one delete did, as clients are told.
+    private struct Outcome {
+        /// The marker that was made, or the version that was named; nil where clients know of no versions.
+        var versionID: [UInt8]?
+        /// Whether that is a delete marker.
+        var isMarker = false
+    }
+
+    /// Deletes a key or one of its versions; `unless` sees the ETag of what goes, nil when that is no object.
+    private static func delete(
+        _ key: ObjectKey, _ reference: VersionReference?, in bucket: Bucket, _ sql: any SQLConnection,
+        unless: (_ eTag: String?) throws(S3Error) -> Void
+    ) throws(S3Error) -> Outcome {
+        let check: (ObjectVersion?) throws(S3Error) -> Void = { version throws(S3Error) in
+            try unless(version.flatMap { $0.isDeleteMarker ? nil : $0.eTag })
+        }
+        guard let reference else {
+            let deletion = try sql.commitDelete(bucketID: bucket.id, key: key, unless: check)
+            return Outcome(versionID: deletion.marker?.clientID, isMarker: deletion.marker != nil)
+        }
+        let removed = try sql.commitDelete(bucketID: bucket.id, key: key, version: reference, unless: check)
+        return Outcome(versionID: removed?.clientID, isMarker: removed?.isDeleteMarker ?? false)
     }
 
     private struct Entry {
@@ -42,21 +64,17 @@ enum DeleteObjects {
         let root = try XMLReader.parse(document, root: "Delete", maximumBytes: maximumDocumentBytes)
         let isQuiet = root.child("Quiet")?.word == "true"
         let entries = try entries(in: root)
-        let failures = try call.database.write { sql throws(S3Error) in
-            var failures: [S3Error?] = []
-            for entry in entries { failures.append(try refusal(of: entry, in: bucket, sql)) }
-            return failures
+        let results = try call.database.write { sql throws(S3Error) in
+            var results: [Result<Outcome, S3Error>] = []
+            for entry in entries { results.append(try result(of: entry, in: bucket, sql)) }
+            return results
         }
         var xml = XMLWriter(reserving: 256 + entries.count * 96)
         xml.openRoot("DeleteResult")
-        for (entry, failure) in zip(entries, failures) {
-            if let failure {
-                write(failure, of: entry, to: &xml)
-            } else if !isQuiet {
-                xml.open("Deleted")
-                xml.element("Key", entry.key)
-                if let versionID = entry.versionID { xml.element("VersionId", versionID) }
-                xml.close("Deleted")
+        for (entry, result) in zip(entries, results) {
+            switch result {
+            case .failure(let failure): write(failure, of: entry, to: &xml)
+            case .success(let outcome): if !isQuiet { write(outcome, of: entry, to: &xml) }
             }
         }
         xml.close("DeleteResult")
@@ -89,31 +107,44 @@ enum DeleteObjects {
         return entries
     }
 
-    /// Deletes one key; returns why not.
+    /// Deletes one key or version, or says why not.
     ///
     /// A database that fails is thrown, and then nothing was deleted.
-    private static func refusal(
+    private static func result(
         of entry: Entry, in bucket: Bucket, _ sql: any SQLConnection
-    ) throws(S3Error) -> S3Error? {
-        if let versionID = entry.versionID, !versionID.elementsEqual("null".utf8) {
-            return VersionID(text: versionID) == nil ? S3Error(.noSuchVersion) : nil
+    ) throws(S3Error) -> Result<Outcome, S3Error> {
+        var reference: VersionReference?
+        if let text = entry.versionID {
+            reference = VersionReference(text: text)
+            if reference == nil { return .failure(S3Error(.noSuchVersion)) }
         }
         let key: ObjectKey
-        do throws(S3Error) { key = try ObjectKey(validating: entry.key) } catch { return error }
+        do throws(S3Error) { key = try ObjectKey(validating: entry.key) } catch { return .failure(error) }
         var refusal: S3Error?
         do throws(S3Error) {
-            _ = try sql.commitDelete(bucketID: bucket.id, key: key) { current throws(S3Error) in
-                guard let eTag = entry.eTag else { return }
-                guard let current, Conditions.matches(Array(eTag.utf8), current.eTag) else {
-                    refusal = S3Error(.preconditionFailed)
-                    throw S3Error(.preconditionFailed)
-                }
-            }
+            return .success(
+                try delete(key, reference, in: bucket, sql) { eTag throws(S3Error) in
+                    guard let wanted = entry.eTag else { return }
+                    guard let eTag, Conditions.matches(Array(wanted.utf8), eTag) else {
+                        refusal = S3Error(.preconditionFailed)
+                        throw S3Error(.preconditionFailed)
+                    }
+                })
         } catch {
             guard let refusal else { throw error }
-            return refusal
+            return .failure(refusal)
         }
-        return nil
+    }
+
+    private static func write(_ outcome: Outcome, of entry: Entry, to xml: inout XMLWriter) {
+        xml.open("Deleted")
+        xml.element("Key", entry.key)
+        if let versionID = entry.versionID { xml.element("VersionId", versionID) }
+        if outcome.isMarker, let marker = outcome.versionID {
+            xml.element("DeleteMarker", true)
+            xml.element("DeleteMarkerVersionId", marker)
+        }
+        xml.close("Deleted")
     }
 
     private static func write(_ failure: S3Error, of entry: Entry, to xml: inout XMLWriter) {

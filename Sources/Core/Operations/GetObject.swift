@@ -74,11 +74,12 @@ enum GetObject {
             key, in: bucket, versionID: call.request.target.query("versionId"), call)
         let conditions = Conditions(call.request.headers)
         try check(conditions, version)
-        if call.request.target.has("partNumber") { return try partPlan(call, version, replicas) }
+        if call.request.target.has("partNumber") { return try partPlan(call, bucket, version, replicas) }
         let counts = conditions.rangeCounts(eTag: version.eTag, lastModified: version.lastModified)
         let header = counts ? call.request.headers["range"] : nil
         let range = try ByteRange.resolve(header, sizeBytes: version.sizeBytes)
-        return Plan(version: version, replicas: replicas, range: range, head: responseHead(call, version, range))
+        return Plan(
+            version: version, replicas: replicas, range: range, head: responseHead(call, bucket, version, range))
     }
 
     /// A 304 repeats what a cache needs (RFC 9110 15.4.5).
@@ -92,8 +93,9 @@ enum GetObject {
     }
 
     /// An object written in one piece is its only part.
-    private static func partPlan(_ call: Call, _ version: ObjectVersion, _ replicas: [Replica]) throws(S3Error) -> Plan
-    {
+    private static func partPlan(
+        _ call: Call, _ bucket: Bucket, _ version: ObjectVersion, _ replicas: [Replica]
+    ) throws(S3Error) -> Plan {
         guard call.request.headers["range"] == nil else {
             throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
         }
@@ -104,7 +106,7 @@ enum GetObject {
         let partCount = MultipartETag.split(version.eTag)?.partCount
         if let partCount, let part = try part(number, of: version, call) {
             guard part.sizeBytes > 0 || version.sizeBytes == 0 else { throw S3Error(.invalidRange) }
-            var head = responseHead(call, version, part.range)
+            var head = responseHead(call, bucket, version, part.range)
             head.add("x-amz-mp-parts-count", String(partCount))
             return Plan(version: version, replicas: replicas, range: part.range, head: head)
         }
@@ -113,7 +115,8 @@ enum GetObject {
                 .detail("PartNumberRequested", String(number.value))
         }
         let whole = version.sizeBytes > 0 ? 0...(version.sizeBytes - 1) : nil
-        return Plan(version: version, replicas: replicas, range: whole, head: responseHead(call, version, whole))
+        return Plan(
+            version: version, replicas: replicas, range: whole, head: responseHead(call, bucket, version, whole))
     }
 
     private static func part(
@@ -124,12 +127,13 @@ enum GetObject {
         }.first { $0.number == number }
     }
 
-    private static func responseHead(_ call: Call, _ version: ObjectVersion, _ range: ClosedRange<Int64>?)
-        -> ResponseHead
-    {
+    private static func responseHead(
+        _ call: Call, _ bucket: Bucket, _ version: ObjectVersion, _ range: ClosedRange<Int64>?
+    ) -> ResponseHead {
         let length = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
         var head = call.head(range == nil ? 200 : 206, contentLength: length)
         ObjectHeaders.describe(version, for: call.request, on: &head)
+        head.addVersionID(of: version, in: bucket)
         if let range {
             head.add("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(version.sizeBytes)")
         }

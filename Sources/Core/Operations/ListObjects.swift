@@ -4,59 +4,11 @@
 enum ListObjects {
     static let maximumPage = 1000
 
-    /// The parameters both versions share.
-    private struct Parameters {
-        let prefix: [UInt8]
-        let delimiter: [UInt8]
-        let maxKeys: Int
-        let isURLEncoded: Bool
-
-        init(_ target: RequestTarget) throws(S3Error) {
-            prefix = target.query("prefix") ?? []
-            delimiter = target.query("delimiter") ?? []
-            maxKeys = try Self.maxKeys(target)
-            isURLEncoded = try Self.isURLEncoded(target)
-        }
-
-        private static func maxKeys(_ target: RequestTarget) throws(S3Error) -> Int {
-            guard let text = target.query("max-keys"), !text.isEmpty else { return maximumPage }
-            guard let number = DecimalNumber.parse(text), number <= Int(Int32.max) else {
-                throw S3Error(.invalidArgument, "Provided max-keys not an integer or within integer range")
-                    .detail("ArgumentName", "max-keys")
-                    .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
-            }
-            return min(number, maximumPage)
-        }
-
-        private static func isURLEncoded(_ target: RequestTarget) throws(S3Error) -> Bool {
-            guard let text = target.query("encoding-type"), !text.isEmpty else { return false }
-            guard text.elementsEqual("url".utf8) else {
-                throw S3Error(.invalidArgument, "Invalid Encoding Method specified in Request")
-                    .detail("ArgumentName", "encoding-type")
-                    .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
-            }
-            return true
-        }
-
-        func page(_ call: Call, _ bucket: Bucket, after marker: [UInt8]) throws(S3Error) -> ListingPage {
-            let query = ListingQuery(
-                bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker,
-                limit: maxKeys)
-            guard query.limit > 0 else { return ListingPage(entries: [], isTruncated: false, nextMarker: nil) }
-            return try call.database.read { sql throws(S3Error) in try sql.list(query) }
-        }
-
-        /// Keys, prefixes and markers are percent-encoded when the client asked for it; a `/` stays readable, as on AWS.
-        func write(_ name: String, _ bytes: [UInt8], to xml: inout XMLWriter) {
-            xml.element(name, isURLEncoded ? URIEncoding.encode(bytes, keepingSlash: true) : bytes)
-        }
-    }
-
     /// ListObjectsV2.
     static func version2(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         let target = call.request.target
-        let parameters = try Parameters(target)
+        let parameters = try ListingParameters(target)
         let token = target.query("continuation-token")
         let startAfter = target.query("start-after") ?? []
         let page = try parameters.page(call, bucket, after: try token.map(ContinuationToken.decode) ?? startAfter)
@@ -83,7 +35,7 @@ enum ListObjects {
     /// ListObjects: a marker in place of a token, and always the owner.
     static func version1(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
-        let parameters = try Parameters(call.request.target)
+        let parameters = try ListingParameters(call.request.target)
         let marker = call.request.target.query("marker") ?? []
         let page = try parameters.page(call, bucket, after: marker)
         var xml = XMLWriter(reserving: 512 + page.entries.count * 480)
@@ -105,7 +57,7 @@ enum ListObjects {
     }
 
     private static func writeEntries(
-        _ page: ListingPage, _ owner: Tenant?, _ parameters: Parameters, to xml: inout XMLWriter
+        _ page: ListingPage, _ owner: Tenant?, _ parameters: ListingParameters, to xml: inout XMLWriter
     ) {
         for case .object(let object) in page.entries {
             xml.open("Contents")
@@ -131,5 +83,13 @@ enum ListObjects {
             parameters.write("Prefix", prefix, to: &xml)
             xml.close("CommonPrefixes")
         }
+    }
+}
+
+extension ListingParameters {
+    fileprivate func page(_ call: Call, _ bucket: Bucket, after marker: [UInt8]) throws(S3Error) -> ListingPage {
+        let query = query(bucket, after: marker)
+        guard query.limit > 0 else { return ListingPage(entries: [], isTruncated: false, nextMarker: nil) }
+        return try call.database.read { sql throws(S3Error) in try sql.list(query) }
     }
 }

@@ -2,7 +2,7 @@
 struct ListingParameters {
     let prefix: [UInt8]
     let delimiter: [UInt8]
-    /// As asked for; a page has `ListObjects.maximumPage` entries at most.
+    /// `ListObjects.maximumPage` where more was asked for, as AWS answers.
     let maxKeys: Int
     let isURLEncoded: Bool
 
@@ -23,7 +23,7 @@ struct ListingParameters {
                 .detail("ArgumentName", "\(name)")
                 .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
         }
-        return number
+        return min(number, ListObjects.maximumPage)
     }
 
     private static func isURLEncoded(_ target: RequestTarget) throws(S3Error) -> Bool {
@@ -39,7 +39,7 @@ struct ListingParameters {
     func query(_ bucket: Bucket, after marker: [UInt8]) -> ListingQuery {
         ListingQuery(
             bucketID: bucket.id, prefix: prefix, delimiter: delimiter, after: marker,
-            limit: min(maxKeys, ListObjects.maximumPage))
+            limit: maxKeys)
     }
 
     /// Keys, prefixes and markers are percent-encoded when the client asked for it; a `/` stays readable, as on AWS.

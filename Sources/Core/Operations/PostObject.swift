@@ -22,7 +22,7 @@ enum PostObject {
         _ = try call.bucket()
         let upload = try upload(signed, call)
         let version = try PutObject.write(upload)
-        return answer(version, signed.form, bucket, call)
+        return try answer(version, signed.form, bucket, call)
     }
 
     /// The same request as a PutObject of the file: its headers are the form's fields.
@@ -84,7 +84,7 @@ enum PostObject {
 
     private static func answer(
         _ version: ObjectVersion, _ form: PostForm, _ bucket: BucketName, _ call: Call
-    ) -> Answer {
+    ) throws(S3Error) -> Answer {
         let eTag = "\"\(version.eTag)\""
         let redirect = (form["success_action_redirect"] ?? form["redirect"]).flatMap { url in
             redirection(url, bucket, version.key, eTag)
@@ -92,7 +92,7 @@ enum PostObject {
         let status = form["success_action_status"].map { String(decoding: $0, as: UTF8.self) }
         // Another status than these three counts as none.
         var head = call.head(redirect != nil ? 303 : status == "200" ? 200 : status == "201" ? 201 : 204)
-        PutObject.describe(version, on: &head)
+        PutObject.describe(version, in: try call.bucket(), on: &head)
         let location = redirect ?? location(bucket, version.key, call.request)
         head.add("Location", location)
         guard head.status == 201 else {

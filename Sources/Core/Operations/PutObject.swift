@@ -5,7 +5,7 @@ enum PutObject {
     static func put(_ call: Call) throws(S3Error) -> Answer {
         let version = try write(call)
         var head = call.head(200)
-        describe(version, on: &head)
+        describe(version, in: try call.bucket(), on: &head)
         return Answer(head)
     }
 
@@ -66,7 +66,8 @@ enum PutObject {
     }
 
     /// Adds what every answer to a write tells of the new version.
-    static func describe(_ committed: ObjectVersion, on head: inout ResponseHead) {
+    static func describe(_ committed: ObjectVersion, in bucket: Bucket, on head: inout ResponseHead) {
+        head.addVersionID(of: committed, in: bucket)
         head.add("ETag", "\"\(committed.eTag)\"")
         if let checksum = committed.checksum {
             head.add(checksum.algorithm.headerName, Base64.encode(checksum.value))

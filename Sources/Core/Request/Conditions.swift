@@ -23,6 +23,7 @@ package struct Conditions: Sendable {
         ifNoneMatch = headers["x-amz-copy-source-if-none-match"]
         ifModifiedSince = headers["x-amz-copy-source-if-modified-since"].flatMap(Timestamp.init(httpDate:))
         ifUnmodifiedSince = headers["x-amz-copy-source-if-unmodified-since"].flatMap(Timestamp.init(httpDate:))
+        ifRange = nil
     }
 
     /// Checks a read for a copy: as `checkRead`, but every failure is `PreconditionFailed`.

@@ -19,7 +19,10 @@ package enum S3Operation: String, CaseIterable, Sendable {
     case postObject = "PostObject"
     case createSession = "CreateSession"
 
-    // Settings of buckets: read, write, remove
+    case getBucketVersioning = "GetBucketVersioning"
+    case putBucketVersioning = "PutBucketVersioning"
+
+    // Other settings of buckets: read, write, remove
     case bucketSetting = "BucketSetting"
 
     // Objects
@@ -63,7 +66,7 @@ package struct S3Route: Sendable {
         "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle",
         "logging", "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock",
         "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "tagging",
-        "versioning", "website", "metadataInventoryTable", "metadataJournalTable",
+        "website", "metadataInventoryTable", "metadataJournalTable",
     ]
     /// Sub-resources that hold a setting of an object.
     private static let objectSettings: [StaticString] = [
@@ -131,6 +134,9 @@ package struct S3Route: Sendable {
     private static func bucketOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
         let target = request.target
         if request.method == .options { return .preflight }
+        if target.has("versioning") {
+            return try setting(request.method, read: .getBucketVersioning, write: .putBucketVersioning)
+        }
         if bucketSettings.contains(where: target.has) { return .bucketSetting }
         if bucketSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
             throw S3Error(.methodNotAllowed)
@@ -148,6 +154,19 @@ package struct S3Route: Sendable {
         case .post: return target.has("delete") ? .deleteObjects : .postObject
         case .options, .other: throw S3Error(.methodNotAllowed)
         }
+    }
+
+    /// Throws `MethodNotAllowed` for a method that the setting does not have.
+    private static func setting(
+        _ method: HTTPMethod, read: S3Operation, write: S3Operation, remove: S3Operation? = nil
+    ) throws(S3Error) -> S3Operation {
+        switch method {
+        case .get: return read
+        case .put: return write
+        case .delete: if let remove { return remove }
+        default: break
+        }
+        throw S3Error(.methodNotAllowed)
     }
 
     private static func objectOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {

@@ -100,5 +100,6 @@ final class MetadataScenario: Sendable {
     @discardableResult
     func delete(_ key: String) throws -> ObjectVersion? {
         try write { try $0.commitDelete(bucketID: bucket.id, key: Self.key(key), at: Self.start, unless: { _ in }) }
+            .removed
     }
 }

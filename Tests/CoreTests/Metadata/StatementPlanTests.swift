@@ -65,6 +65,7 @@ import Testing
                 if let id = job.versionID { try db.deleteReplica(versionID: id, backendID: job.backendID) }
             }
             try useUploads(world, db)
+            try Self.useVersions(world, db, key)
             _ = try db.jobs(state: .ready, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
             try db.deleteBucket(id: bucket.id, at: time)
@@ -95,6 +96,21 @@ import Testing
         try db.deletePlace(uploadID: upload.id, backendID: world.backends[0].id)
         _ = try db.endUploads(begunBefore: time, limit: 10, at: time)
         _ = try db.commitDelete(bucketID: world.bucket.id, key: upload.key, at: time, unless: { _ in })
+    }
+
+    private static func useVersions(_ world: MetadataScenario, _ db: any SQLConnection, _ key: ObjectKey) throws {
+        let bucketID = world.bucket.id
+        for versioning in [BucketVersioning.enabled, .suspended] {
+            try db.setVersioning(bucketID: bucketID, versioning)
+            let version = try db.commitPut(world.newVersion(key), unless: { _ in })
+            _ = try db.versionWithReplicas(bucketID: bucketID, key: key, .id(version.id))
+            let marker = try db.commitDelete(bucketID: bucketID, key: key, unless: { _ in }).marker
+            let query = ListingQuery(bucketID: bucketID, delimiter: [0x2D], after: key.bytes, limit: 10)
+            _ = try db.listVersions(query, after: marker.map { .id($0.id) })
+            for reference in [VersionReference.null, .id(version.id), .id(try #require(marker).id)] {
+                _ = try db.commitDelete(bucketID: bucketID, key: key, version: reference, unless: { _ in })
+            }
+        }
     }
 
     @Test func `no statement of a request or the worker scans or sorts`() throws {

@@ -71,8 +71,10 @@ final class ReplicationScenario: Sendable {
     }
 
     /// The same as another process sees it: it has its own breakers.
-    func reopened() throws -> World { try World(
-            database: database, masterKeys: masterKeys, spoolDirectory: world.spoolDirectory) }
+    func reopened() throws -> World {
+        try World(
+            database: database, masterKeys: masterKeys, spoolDirectory: world.spoolDirectory)
+    }
 
     /// The same with connections of its own, as another process has them.
     func otherProcess() throws -> World {

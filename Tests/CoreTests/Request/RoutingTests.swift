@@ -22,7 +22,7 @@ import Testing
         ("GET", "/bucket?list-type=2", "ListObjectsV2"), ("GET", "/bucket?list-type=3", "ListObjects"),
         ("POST", "/bucket?delete", "DeleteObjects"), ("GET", "/bucket?versions", "ListObjectVersions"),
         ("GET", "/bucket?uploads", "ListMultipartUploads"), ("POST", "/bucket", "PostObject"),
-        ("GET", "/bucket?acl", "BucketSetting"), ("PUT", "/bucket?versioning", "BucketSetting"),
+        ("GET", "/bucket?acl", "BucketSetting"), ("PUT", "/bucket?versioning", "PutBucketVersioning"),
         ("PUT", "/bucket?policy", "BucketSetting"), ("GET", "/bucket/k", "GetObject"),
         ("HEAD", "/bucket/k", "HeadObject"),
         ("PUT", "/bucket/k", "PutObject"), ("DELETE", "/bucket/k", "DeleteObject"),
