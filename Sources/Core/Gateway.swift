@@ -73,6 +73,7 @@ package final class Gateway: Sendable {
         case .getBucketLocation: answer = try BucketOperations.location(call)
         case .deleteBucket: answer = try BucketOperations.delete(call)
         case .createMultipartUpload: answer = try MultipartUploads.create(call)
+        case .uploadPartCopy: answer = try UploadPartCopy.copy(call)
         case .uploadPart: answer = try UploadPartOperation.upload(call)
         case .completeMultipartUpload: answer = try CompleteUpload.complete(call)
         case .abortMultipartUpload: answer = try MultipartUploads.abort(call)
@@ -82,8 +83,7 @@ package final class Gateway: Sendable {
         case .getBucketVersioning: answer = try VersioningOperations.get(call)
         case .putBucketVersioning: answer = try VersioningOperations.put(call)
         case .createSession, .bucketSetting,
-            .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight,
-            .uploadPartCopy:
+            .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
         }
         do throws(WireClosed) {

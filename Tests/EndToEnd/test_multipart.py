@@ -100,6 +100,23 @@ def test_reading_by_part_number(world, fresh, payload):
     assert "PartsCount" not in s3.head_object(Bucket=fresh, Key="k")
 
 
+def test_a_bucket_with_versions_keeps_both(world, fresh, payload):
+    s3 = world.boto3()
+    s3.put_bucket_versioning(Bucket=fresh, VersioningConfiguration={"Status": "Enabled"})
+    bodies = [payload(PART) + b"1", payload(PART) + b"2"]
+    results = []
+    for body in bodies:
+        upload = begin(s3, fresh)
+        results.append(complete(s3, fresh, upload, send(s3, fresh, upload, [body[:PART], body[PART:]])))
+    assert len({result["VersionId"] for result in results}) == 2
+    for body, result in zip(bodies, results):
+        words = {"Bucket": fresh, "Key": "k", "VersionId": result["VersionId"]}
+        assert s3.get_object(**words)["Body"].read() == body
+        assert s3.get_object(**words, PartNumber=2)["Body"].read() == body[PART:]
+        s3.delete_object(**words)
+    assert refusal(lambda: s3.head_object(Bucket=fresh, Key="k"))[0] == 404
+
+
 # Checksums.
 
 

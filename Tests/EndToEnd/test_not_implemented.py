@@ -61,13 +61,6 @@ def test_an_object_subresource(raw, with_object, name, method):
     assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
 
 
-def test_upload_part_copy(raw, with_object):
-    copy = [("x-amz-copy-source", f"/{with_object}/k")]
-    answer = raw.request("PUT", f"/{with_object}/k?partNumber=1&uploadId=u", headers=copy)
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
-
-
 @pytest.mark.parametrize(
     "header",
     [

@@ -23,6 +23,9 @@ struct ContentCheck {
             })
     }
 
+    /// For bytes of which the database only knows how many they are.
+    init(sizeBytes: Int64) { self.init(sizeBytes, nil, nil) }
+
     private init(_ sizeBytes: Int64, _ md5: [UInt8]?, _ checksum: ObjectChecksum?) {
         wantedBytes = sizeBytes
         wantedMD5 = md5

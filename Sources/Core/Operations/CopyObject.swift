@@ -42,6 +42,7 @@ enum CopyObject {
         // A copy has no body; what is claimed of one is checked all the same.
         _ = try call.document()
         let (version, replicas, sourceBucket) = try find(source, call)
+        try checkSize(version.sizeBytes)
         if source.bucket == bucket.name, source.key == key, source.versionID == nil, wish.changesNothing {
             throw S3Error(
                 .invalidRequest,
@@ -61,10 +62,10 @@ enum CopyObject {
 
     /// Finds what `x-amz-copy-source` names, and checks the conditions on it.
     ///
-    /// Throws `NoSuchBucket`, what `VersionLookup` throws, `PreconditionFailed`, and `InvalidRequest` above 5 GiB.
-    private static func find(
+    /// Throws `NoSuchBucket`, what `VersionLookup` throws, `PreconditionFailed`.
+    static func find(
         _ source: CopySource, _ call: Call
-    ) throws(S3Error) -> (ObjectVersion, [Replica], Bucket) {
+    ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica], bucket: Bucket) {
         guard let bucket = try call.snapshot.bucket(source.bucket, of: call.tenant.id) else {
             throw S3Error(.noSuchBucket).detail("BucketName", source.bucket.text)
         }
@@ -80,13 +81,17 @@ enum CopyObject {
         }
         try Conditions(copySource: call.request.headers).checkCopySource(
             eTag: version.eTag, lastModified: version.lastModified)
-        guard version.sizeBytes <= maximumSourceBytes else {
+        return (version, replicas, bucket)
+    }
+
+    /// Throws `InvalidRequest` above 5 GiB.
+    static func checkSize(_ sizeBytes: Int64) throws(S3Error) {
+        guard sizeBytes <= maximumSourceBytes else {
             throw S3Error(
                 .invalidRequest,
                 "The specified copy source is larger than the maximum allowable size for a copy source: "
                     + String(maximumSourceBytes))
         }
-        return (version, replicas, bucket)
     }
 
     /// Reads a directive: true for `REPLACE`, false for `COPY` or none.

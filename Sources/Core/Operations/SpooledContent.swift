@@ -17,16 +17,17 @@ final class SpooledContent: ObjectContent {
         try send(spool.makeReader, as: object, on: live, description: description, grant: grant)
     }
 
-    /// Fetches `version` from the first of `replicas` that gives it whole and right.
+    /// Fetches `version`, or the bytes of `range`, from the first of `replicas` that gives them whole and right.
     ///
     /// Throws `ServiceUnavailable` when none does; `algorithm` asks for a checksum on the way.
     static func fetch(
-        _ version: ObjectVersion, from replicas: [Replica], algorithm: ChecksumAlgorithm?, _ call: Call
+        _ version: ObjectVersion, from replicas: [Replica], range: ClosedRange<Int64>? = nil,
+        algorithm: ChecksumAlgorithm?, _ call: Call
     ) throws(S3Error) -> SpooledContent {
         var failures: [String] = []
         for (replica, live) in call.snapshot.readable(replicas) {
             let spool = try SpoolFile(in: call.world.spoolDirectory)
-            var filling = Filling(spool, version, algorithm)
+            var filling = Filling(spool, version, range, algorithm)
             do throws(BackendError) {
                 try filling.read(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), on: live)
                 return SpooledContent(spool: spool, md5: filling.check.md5, checksum: filling.checksum?.finish())
@@ -45,29 +46,33 @@ final class SpooledContent: ObjectContent {
     /// One attempt at one replica.
     private struct Filling {
         let spool: SpoolFile
-        let version: ObjectVersion
+        let range: ClosedRange<Int64>?
+        let wantedBytes: Int64
         var check: ContentCheck
         var checksum: ChecksumStream?
         /// Why our own disk did not take the bytes.
         var ownFailure: S3Error?
 
-        init(_ spool: SpoolFile, _ version: ObjectVersion, _ algorithm: ChecksumAlgorithm?) {
+        init(
+            _ spool: SpoolFile, _ version: ObjectVersion, _ range: ClosedRange<Int64>?, _ algorithm: ChecksumAlgorithm?
+        ) {
             self.spool = spool
-            self.version = version
-            check = ContentCheck(version)
+            self.range = range
+            wantedBytes = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
+            check = range == nil ? ContentCheck(version) : ContentCheck(sizeBytes: wantedBytes)
             checksum = algorithm.map { ChecksumStream($0) }
         }
 
         mutating func read(_ object: PhysicalObject, on live: LiveBackend) throws(BackendError) {
-            guard version.sizeBytes > 0 else { return }
+            guard wantedBytes > 0 else { return }
             try live.observe { backend throws(BackendError) in
                 try unsafe backend.get(
-                    object, range: nil,
+                    object, range: range,
                     head: { found throws(BackendError) in
-                        guard found.sizeBytes == version.sizeBytes else {
+                        guard found.sizeBytes == wantedBytes else {
                             throw BackendError(
                                 .damaged, backend: live.name,
-                                "\(found.sizeBytes) bytes where \(version.sizeBytes) belong")
+                                "\(found.sizeBytes) bytes where \(wantedBytes) belong")
                         }
                     },
                     piece: { piece throws(WireClosed) in
@@ -81,5 +86,14 @@ final class SpooledContent: ObjectContent {
             }
             if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
         }
+    }
+}
+
+extension SpooledContent {
+    /// The spool file lives as long as this.
+    var asPart: PartContent {
+        PartContent(
+            sizeBytes: spool.sizeBytes, md5: md5, checksum: checksum,
+            makeReader: { () throws(S3Error) in try self.spool.makeReader() })
     }
 }

@@ -107,8 +107,8 @@ struct UploadWriter {
     /// have the part.
     ///
     /// Throws `ServiceUnavailable` when too few took it, `NoSuchUpload` when the upload ended meanwhile.
-    func store(_ payload: VerifiedPayload, as number: PartNumber, of upload: Upload) throws(S3Error) -> UploadPart {
-        let plan = try work.plan(payload.decodedSizeBytes, avoiding: [:])
+    func store(_ content: PartContent, as number: PartNumber, of upload: Upload) throws(S3Error) -> UploadPart {
+        let plan = try work.plan(content.sizeBytes, avoiding: [:])
         let granted = Dictionary(
             uniqueKeysWithValues: (plan.grants + plan.spares).map { ($0.backendID, $0) })
         let places = try call.database.read { sql throws(S3Error) in try sql.uploadPlaces(upload.id) }
@@ -123,11 +123,11 @@ struct UploadWriter {
             }
         }
         let attempts = FanOut.map(targets) { place, nativeID, grant in
-            work.attempt(grant.backendID, prepare: { _ throws(S3Error) in try payload.makeReader() }) {
+            work.attempt(grant.backendID, prepare: { _ throws(S3Error) in try content.makeReader() }) {
                 backend, source throws(BackendError) in
                 try backend.uploadPart(
                     place.object, uploadID: nativeID, number: number, from: source,
-                    sizeBytes: payload.decodedSizeBytes, md5: payload.md5, grant: grant)
+                    sizeBytes: content.sizeBytes, md5: content.md5, grant: grant)
             }
         }
         var receipts: [(backendID: Int64, value: PartReceipt)] = []
@@ -140,7 +140,7 @@ struct UploadWriter {
             throw S3Error(.internalError, cause: "two backends were sent different bytes of a part of \(upload.id)")
         }
         let part = UploadPart(
-            number: number, sizeBytes: payload.decodedSizeBytes, md5: md5, checksum: payload.checksum,
+            number: number, sizeBytes: content.sizeBytes, md5: md5, checksum: content.checksum,
             lastModified: .now(),
             tokens: Dictionary(uniqueKeysWithValues: receipts.map { ($0.backendID, $0.value.token) }))
         try count(part, of: upload, at: places, failures)
@@ -167,5 +167,20 @@ struct UploadWriter {
             try sql.upload(id: upload.id, bucketID: upload.bucketID, key: upload.key)
         }
         guard found?.state == .open else { throw S3Error(.noSuchUpload) }
+    }
+}
+
+/// The bytes of one part, on their way to several backends at once.
+struct PartContent: Sendable {
+    let sizeBytes: Int64
+    /// 16 bytes, when it is known beforehand.
+    let md5: [UInt8]?
+    let checksum: ObjectChecksum?
+    let makeReader: @Sendable () throws(S3Error) -> PayloadReader
+}
+
+extension VerifiedPayload {
+    var asPart: PartContent {
+        PartContent(sizeBytes: decodedSizeBytes, md5: md5, checksum: checksum, makeReader: makeReader)
     }
 }
