@@ -95,8 +95,8 @@ def test_a_backend_that_hangs_is_given_up_within_a_bound_and_used_again_when_it_
         def taken_over():
             return raw.request("PUT", f"/{bucket}/hung", body).status == 200
 
-        wait_until(taken_over, "another backend takes over from the hanging one", 100)
-        assert time.monotonic() - started < 100
+        wait_until(taken_over, "another backend takes over from the hanging one", 60)
+        assert time.monotonic() - started < 60
         assert raw.request("GET", f"/{bucket}/hung").body == body
     finally:
         own_radosgw["r1"].thaw()

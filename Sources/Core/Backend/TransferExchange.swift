@@ -163,11 +163,13 @@ struct TransferRequest {
 
     /// Called about once a second; false when the store is too slow.
     func isMoving() -> Bool {
-        guard now() - windowStart >= Int64(deadlines.stallMilliseconds) else { return true }
-        guard windowBytes >= deadlines.minimumBytes else { return halt(.stalled) }
-        windowStart = now()
-        windowBytes = 0
-        return true
+        // The window begins anew as soon as enough has moved: a store that falls silent is given up one window later.
+        if windowBytes >= deadlines.minimumBytes {
+            windowStart = now()
+            windowBytes = 0
+            return true
+        }
+        return now() - windowStart < Int64(deadlines.stallMilliseconds) || halt(.stalled)
     }
 
     /// Runs what is not the store's fault: the window is moved by the time it takes.
