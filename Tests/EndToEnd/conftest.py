@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -14,6 +15,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.certificates import Authority  # noqa: E402
 from support.radosgw import RadosGateways  # noqa: E402
 from support.stack import Stack  # noqa: E402
+
+
+def pytest_configure():
+    # `timeout` and CI end a run by SIGTERM: fixtures must still end what they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)

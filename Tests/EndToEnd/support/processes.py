@@ -1,6 +1,7 @@
 """Processes that a test starts: each in a group of its own, its output in a file, ended by its own id."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import signal
@@ -10,6 +11,15 @@ import time
 
 READY_SECONDS = 20
 STOP_SECONDS = 20
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    """Runs in the child before exec: a test run that is killed takes its daemons along."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class NotReady(AssertionError):
@@ -55,6 +65,7 @@ class Daemon:
                 cwd=directory,
                 env=environment,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
