@@ -97,7 +97,7 @@ struct Completion {
         let native = FanOut.map(usable(places, allowed)) { place, nativeID in
             let object = NativeObject(
                 parts: nativeParts(on: place.backendID), eTag: whole.eTag, description: description(of: version))
-            return work.attempt(place.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
+            return work.ask(place.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
                 try backend.completeUpload(place.object, uploadID: nativeID, as: object)
             }
         }

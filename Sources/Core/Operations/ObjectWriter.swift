@@ -14,13 +14,7 @@ struct ObjectWriter {
         var md5: [UInt8] = []
     }
 
-    /// What came of one attempt at one backend.
-    private enum Attempt: Sendable {
-        case stored(Replica, md5: [UInt8])
-        case failed(backendID: Int64, cause: String)
-        /// Our own side failed: no other backend would fare better.
-        case impossible(cause: String)
-    }
+    private var work: PlacedWork { PlacedWork(call: call, bucket: bucket, policy: policy) }
 
     /// Stores `content` under a fresh physical key on `acknowledge` backends, trying another allowed one for each that
     /// fails.
@@ -29,10 +23,11 @@ struct ObjectWriter {
     func store(_ content: some ObjectContent, as version: ObjectVersion) throws(S3Error) -> Stored {
         let physicalKey = PhysicalKey.make(version.key, version.id)
         let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: content.md5)
+        let work = work
         var stored = Stored()
         var failures: [Int64: String] = [:]
         while true {
-            let plan = try plan(version.sizeBytes, avoiding: failures)
+            let plan = try work.plan(version.sizeBytes, avoiding: failures)
             let present = Set(stored.present.map(\.backendID))
             let open = plan.grants.filter { !present.contains($0.backendID) }
             let missing = plan.acknowledge - present.count
@@ -41,15 +36,37 @@ struct ObjectWriter {
                 return stored
             }
             let attempts = FanOut.map(Array(open.prefix(missing))) { grant in
-                attempt(grant, version.id, physicalKey, content, description)
+                work.attempt(
+                    grant.backendID, prepare: { live throws(S3Error) in try work.physicalName(on: live) },
+                    { live, name throws(BackendError) in
+                        let place = PhysicalObject(bucket: name, key: physicalKey)
+                        let receipt = try content.store(as: place, on: live, description: description, grant: grant)
+                        return (place: place, md5: receipt.md5)
+                    })
             }
-            guard !attempts.isEmpty else { throw unavailable(failures) }
-            for attempt in attempts { try take(attempt, into: &stored, &failures) }
+            guard !attempts.isEmpty else { throw work.unavailable(failures) }
+            var done: [(backendID: Int64, value: (place: PhysicalObject, md5: [UInt8]))] = []
+            try work.sort(attempts, into: &done, &failures)
+            for (backendID, value) in done { try count(value, on: backendID, of: version, in: &stored) }
         }
     }
 
+    private func count(
+        _ value: (place: PhysicalObject, md5: [UInt8]), on backendID: Int64, of version: ObjectVersion,
+        in stored: inout Stored
+    ) throws(S3Error) {
+        guard stored.md5.isEmpty || stored.md5 == value.md5 else {
+            throw S3Error(.internalError, cause: "two backends were sent different bytes of \(version.id)")
+        }
+        stored.md5 = value.md5
+        stored.present.append(
+            Replica(
+                versionID: version.id, backendID: backendID, physicalBucket: value.place.bucket,
+                physicalKey: value.place.key, state: .present))
+    }
+
     /// Throws what `store` would throw before it moved a byte.
-    func checkPlacement(sizeBytes: Int64) throws(S3Error) { _ = try plan(sizeBytes, avoiding: [:]) }
+    func checkPlacement(sizeBytes: Int64) throws(S3Error) { _ = try work.plan(sizeBytes, avoiding: [:]) }
 
     /// Makes what `store` wrote visible unless `conditions` fail at that very moment; returns the version as committed.
     func commit(
@@ -82,70 +99,6 @@ struct ObjectWriter {
                 call.log.warning(
                     "refused object left behind", metadata: call.logMetadata(cause: "\(error.backend): \(error.cause)"))
             }
-        }
-    }
-
-    private func plan(_ sizeBytes: Int64, avoiding failures: [Int64: String]) throws(S3Error) -> Plan {
-        let candidates = call.snapshot.candidates().map { candidate in
-            failures[candidate.backendID] == nil ? candidate : candidate.unhealthy
-        }
-        switch Placement.decide(policy, candidates: candidates, sizeBytes: sizeBytes) {
-        case .place(let plan): return plan
-        case .refuse(let refusal):
-            guard failures.isEmpty else { throw unavailable(failures) }
-            throw refusal.s3Error
-        }
-    }
-
-    private func unavailable(_ failures: [Int64: String]) -> S3Error {
-        S3Error(.serviceUnavailable, cause: failures.values.sorted().joined(separator: "; ")).header("Retry-After", "1")
-    }
-
-    private func attempt(
-        _ grant: PlacementGrant, _ versionID: VersionID, _ key: [UInt8], _ content: some ObjectContent,
-        _ description: ObjectDescription
-    ) -> Attempt {
-        guard let live = call.snapshot.backends[grant.backendID] else {
-            return .failed(backendID: grant.backendID, cause: "backend \(grant.backendID) is gone")
-        }
-        let name: String
-        do throws(S3Error) { name = try physicalName(on: live) } catch {
-            return .failed(backendID: grant.backendID, cause: error.cause ?? error.message)
-        }
-        do throws(BackendError) {
-            let receipt = try content.store(
-                as: PhysicalObject(bucket: name, key: key), on: live, description: description, grant: grant)
-            let replica = Replica(
-                versionID: versionID, backendID: grant.backendID, physicalBucket: name, physicalKey: key,
-                state: .present)
-            return .stored(replica, md5: receipt.md5)
-        } catch {
-            let cause = "\(error.backend): \(error.cause)"
-            return error.kind == .stopped
-                ? .impossible(cause: cause) : .failed(backendID: grant.backendID, cause: cause)
-        }
-    }
-
-    private func physicalName(on live: LiveBackend) throws(S3Error) -> String {
-        if let known = try call.snapshot.physicalName(of: bucket, on: live.backend.record.id) { return known }
-        return try call.world.provisioner.ensure(bucket, of: call.tenant, on: live)
-    }
-
-    private func take(
-        _ attempt: Attempt, into stored: inout Stored, _ failures: inout [Int64: String]
-    ) throws(S3Error) {
-        switch attempt {
-        case .stored(let replica, let md5):
-            guard stored.md5.isEmpty || stored.md5 == md5 else {
-                throw S3Error(.internalError, cause: "two backends were sent different bytes of \(replica.versionID)")
-            }
-            stored.md5 = md5
-            stored.present.append(replica)
-        case .failed(let backendID, let cause):
-            failures[backendID] = cause
-            call.log.warning("backend failed", metadata: call.logMetadata(cause: cause))
-        case .impossible(let cause):
-            throw S3Error(.internalError, cause: cause)
         }
     }
 

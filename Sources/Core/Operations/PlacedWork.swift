@@ -51,10 +51,20 @@ struct PlacedWork: Sendable {
         return try call.world.provisioner.ensure(bucket, of: call.tenant, on: live)
     }
 
-    /// Does `body` on one backend; `prepare` is what has to be found out before it is asked.
-    func attempt<Input, Value: Sendable>(
+    /// Asks one backend; `prepare` is what has to be found out before that.
+    func ask<Input, Value: Sendable>(
         _ backendID: Int64, prepare: (LiveBackend) throws(S3Error) -> Input,
         _ body: (any Backend, Input) throws(BackendError) -> Value
+    ) -> Attempt<Value> {
+        attempt(backendID, prepare: prepare) { live, input throws(BackendError) in
+            try live.observe { backend throws(BackendError) in try body(backend, input) }
+        }
+    }
+
+    /// As `ask`, for a `body` that tells the breaker itself what came of it.
+    func attempt<Input, Value: Sendable>(
+        _ backendID: Int64, prepare: (LiveBackend) throws(S3Error) -> Input,
+        _ body: (LiveBackend, Input) throws(BackendError) -> Value
     ) -> Attempt<Value> {
         guard let live = call.snapshot.backends[backendID] else {
             return .failed(
@@ -65,10 +75,7 @@ struct PlacedWork: Sendable {
             return .failed(
                 backendID: backendID, BackendError(.unavailable, backend: live.name, error.cause ?? error.message))
         }
-        do throws(BackendError) {
-            return .done(
-                backendID: backendID, try live.observe { backend throws(BackendError) in try body(backend, input) })
-        } catch {
+        do throws(BackendError) { return .done(backendID: backendID, try body(live, input)) } catch {
             return error.kind == .stopped
                 ? .impossible(cause: "\(error.backend): \(error.cause)") : .failed(backendID: backendID, error)
         }

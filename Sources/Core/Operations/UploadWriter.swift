@@ -33,7 +33,7 @@ struct UploadWriter {
                 }
                 isWritten = true
                 let attempts = FanOut.map(places) { place, grant in
-                    work.attempt(grant.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
+                    work.ask(grant.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
                         try backend.createUpload(place.object, description: description, grant: grant)
                     }
                 }
@@ -50,7 +50,7 @@ struct UploadWriter {
         of upload: Upload, _ key: [UInt8], on grants: [PlacementGrant], _ failures: inout [Int64: String]
     ) throws(S3Error) -> [(UploadPlace, PlacementGrant)] {
         let names = grants.map { grant in
-            work.attempt(
+            work.ask(
                 grant.backendID, prepare: { live throws(S3Error) in try work.physicalName(on: live) },
                 { _, name throws(BackendError) in name })
         }
@@ -123,7 +123,7 @@ struct UploadWriter {
             }
         }
         let attempts = FanOut.map(targets) { place, nativeID, grant in
-            work.attempt(grant.backendID, prepare: { _ throws(S3Error) in try content.makeReader() }) {
+            work.ask(grant.backendID, prepare: { _ throws(S3Error) in try content.makeReader() }) {
                 backend, source throws(BackendError) in
                 try backend.uploadPart(
                     place.object, uploadID: nativeID, number: number, from: source,
