@@ -82,8 +82,15 @@ package final class Gateway: Sendable {
         case .listObjectVersions: answer = try ListObjectVersions.list(call)
         case .getBucketVersioning: answer = try VersioningOperations.get(call)
         case .putBucketVersioning: answer = try VersioningOperations.put(call)
+        case .getBucketTagging: answer = try TaggingOperations.getBucket(call)
+        case .putBucketTagging: answer = try TaggingOperations.putBucket(call)
+        case .deleteBucketTagging: answer = try TaggingOperations.deleteBucket(call)
+        case .getObjectTagging: answer = try TaggingOperations.getObject(call)
+        case .putObjectTagging: answer = try TaggingOperations.putObject(call)
+        case .deleteObjectTagging: answer = try TaggingOperations.deleteObject(call)
+        case .getObjectAttributes: answer = try GetObjectAttributes.get(call)
         case .createSession, .bucketSetting,
-            .getObjectAttributes, .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
+            .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
         }
         do throws(WireClosed) {

@@ -21,15 +21,12 @@ BUCKET_SUBRESOURCES = (
     "publicAccessBlock",
     "replication",
     "requestPayment",
-    "tagging",
     "website",
 )
 OBJECT_SUBRESOURCES = (
     "acl",
-    "attributes",
     "legal-hold",
     "retention",
-    "tagging",
     "torrent",
     "restore",
     "select&select-type=2",
@@ -67,7 +64,6 @@ def test_an_object_subresource(raw, with_object, name, method):
         ("x-amz-server-side-encryption", "AES256"),
         ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
         ("x-amz-object-lock-mode", "GOVERNANCE"),
-        ("x-amz-tagging", "a=b"),
         ("x-amz-website-redirect-location", "/x"),
         ("x-amz-acl", "public-read"),
         ("x-amz-grant-read", "id=1"),

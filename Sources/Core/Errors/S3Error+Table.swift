@@ -121,6 +121,10 @@ extension S3Error.Code {
         "BucketAlreadyOwnedByYou", 409,
         "Your previous request to create the named bucket succeeded and you already own it.")
     package static let bucketNotEmpty = row("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
+    package static let invalidTag = row(
+        "InvalidTag", 400,
+        "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.")
+    package static let noSuchTagSet = row("NoSuchTagSet", 404, "The TagSet does not exist")
     package static let invalidBucketState = row(
         "InvalidBucketState", 409, "The request is not valid for the current state of the bucket.")
     package static let illegalVersioningConfiguration = row(

@@ -20,7 +20,7 @@ extension SQLConnection {
     package func bucket(tenantID: Int64, name: BucketName) throws(S3Error) -> Bucket? {
         try first(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at FROM buckets
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
             WHERE tenant_id = $1 AND name = $2 AND is_removed = 0
             """, .int(tenantID), .bytes(name.bytes), row: bucket)
     }
@@ -29,7 +29,7 @@ extension SQLConnection {
     package func bucket(id: Int64) throws(S3Error) -> Bucket? {
         try first(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at FROM buckets
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
             WHERE id = $1 AND is_removed = 0
             """, .int(id), row: bucket)
     }
@@ -38,7 +38,7 @@ extension SQLConnection {
     package func buckets(named name: BucketName) throws(S3Error) -> [Bucket] {
         try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at FROM buckets
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
             WHERE name = $1 AND is_removed = 0 ORDER BY id
             """, .bytes(name.bytes), row: bucket)
     }
@@ -47,7 +47,7 @@ extension SQLConnection {
     package func allBuckets() throws(S3Error) -> [Bucket] {
         try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at FROM buckets
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
             WHERE is_removed = 0 ORDER BY name
             """, row: bucket)
     }
@@ -58,7 +58,7 @@ extension SQLConnection {
         if let after, !after.lexicographicallyPrecedes(prefix) { start = after + [0] }
         return try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at FROM buckets
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
             WHERE tenant_id = $1 AND is_removed = 0 AND name >= $2 ORDER BY name LIMIT $3
             """, .int(tenantID), .bytes(start), .int(Int64(limit)), row: bucket
         ).filter { $0.name.bytes.starts(with: prefix) }
@@ -95,6 +95,7 @@ extension SQLConnection {
     private func bucket(_ row: any SQLStatement) throws(S3Error) -> Bucket {
         Bucket(
             id: row.int(0), tenantID: row.int(1), name: try BucketName(validating: row.bytes(2)), region: row.text(3),
-            locations: TextList.split(row.text(4)), versioning: try row.word(5), createdAt: row.time(6))
+            locations: TextList.split(row.text(4)), versioning: try row.word(5), createdAt: row.time(6),
+            tags: try TagList.decoded(row.optionalBytes(7)))
     }
 }

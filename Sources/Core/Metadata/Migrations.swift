@@ -11,6 +11,7 @@ enum Migrations {
         Migration(version: 1, name: "first schema", script: firstSchema),
         Migration(version: 2, name: "multipart uploads", script: uploadSchema),
         Migration(version: 3, name: "versioning", script: versioningSchema),
+        Migration(version: 4, name: "tagging", script: taggingSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

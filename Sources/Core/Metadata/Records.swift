@@ -99,10 +99,11 @@ package struct Bucket: Sendable, Hashable {
     package var locations: [String]
     package var versioning: BucketVersioning
     package var createdAt: Timestamp
+    package var tags: [Tag]
 
     package init(
         id: Int64, tenantID: Int64, name: BucketName, region: String, locations: [String],
-        versioning: BucketVersioning, createdAt: Timestamp
+        versioning: BucketVersioning, createdAt: Timestamp, tags: [Tag] = []
     ) {
         self.id = id
         self.tenantID = tenantID
@@ -111,6 +112,7 @@ package struct Bucket: Sendable, Hashable {
         self.locations = locations
         self.versioning = versioning
         self.createdAt = createdAt
+        self.tags = tags
     }
 }
 
@@ -160,11 +162,12 @@ package struct ObjectVersion: Sendable, Hashable {
     ///
     /// Set by the database at commit.
     package var isNull: Bool
+    package var tags: [Tag]
 
     package init(
         id: VersionID, sequence: Int64, bucketID: Int64, key: ObjectKey, isDeleteMarker: Bool, sizeBytes: Int64,
         eTag: String, lastModified: Timestamp, storageClass: String, checksum: ObjectChecksum? = nil,
-        headers: [HeaderField], isNull: Bool = true
+        headers: [HeaderField], isNull: Bool = true, tags: [Tag] = []
     ) {
         self.id = id
         self.sequence = sequence
@@ -178,6 +181,7 @@ package struct ObjectVersion: Sendable, Hashable {
         self.checksum = checksum
         self.headers = headers
         self.isNull = isNull
+        self.tags = tags
     }
 
     /// What clients call it.

@@ -22,7 +22,8 @@ extension SQLConnection {
         let statement = try statement(
             """
             SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
-                v.checksum_algorithm, v.checksum, v.headers, v.is_null, r.backend_id, r.physical_bucket, r.physical_key
+                v.checksum_algorithm, v.checksum, v.headers, v.is_null, v.tags, r.backend_id, r.physical_bucket,
+                r.physical_key
             FROM objects o JOIN versions v ON v.sequence = o.sequence
             LEFT JOIN replicas r ON r.version_sequence = v.sequence AND r.state = 'present'
             WHERE o.bucket_id = $1 AND o.key = $2 ORDER BY r.backend_id
@@ -32,11 +33,11 @@ extension SQLConnection {
         guard try statement.next() else { return nil }
         let version = try objectVersion(statement, bucketID: bucketID, key: key)
         var replicas: [Replica] = []
-        while !statement.isNull(11) {
+        while !statement.isNull(12) {
             replicas.append(
                 Replica(
-                    versionID: version.id, backendID: statement.int(11), physicalBucket: statement.text(12),
-                    physicalKey: statement.bytes(13), state: .present))
+                    versionID: version.id, backendID: statement.int(12), physicalBucket: statement.text(13),
+                    physicalKey: statement.bytes(14), state: .present))
             guard try statement.next() else { break }
         }
         return (version, replicas)

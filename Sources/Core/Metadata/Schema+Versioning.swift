@@ -9,3 +9,12 @@ func versioningSchema(_: SQLDialect) -> String {
     CREATE UNIQUE INDEX versions_null ON versions (bucket_id, key) WHERE state = 'live' AND is_null = 1;
     """
 }
+
+/// Schema 4: tags, as `TagList` writes them; NULL for none.
+func taggingSchema(_ dialect: SQLDialect) -> String {
+    """
+    ALTER TABLE versions ADD COLUMN tags \(dialect.bytes);
+    ALTER TABLE buckets ADD COLUMN tags \(dialect.bytes);
+    ALTER TABLE uploads ADD COLUMN tags \(dialect.bytes);
+    """
+}

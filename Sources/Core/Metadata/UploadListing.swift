@@ -48,7 +48,7 @@ extension SQLConnection {
         let statement = try statement(
             """
             SELECT id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at,
-                completing
+                completing, tags
             FROM uploads WHERE bucket_id = $1 AND (key, id) > ($2, $3) ORDER BY key, id LIMIT $4
             """)
         defer { statement.finish() }

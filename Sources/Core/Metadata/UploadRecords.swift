@@ -20,11 +20,12 @@ package struct Upload: Sendable, Hashable {
     package var initiatedAt: Timestamp
     /// The ETag of the object that the completion makes; nil before it begins.
     package var completing: String?
+    package var tags: [Tag]
 
     package init(
         id: VersionID, bucketID: Int64, key: ObjectKey, state: UploadState, storageClass: String,
         checksumAlgorithm: ChecksumAlgorithm?, checksumType: ChecksumType, headers: [HeaderField],
-        initiatedAt: Timestamp, completing: String? = nil
+        initiatedAt: Timestamp, completing: String? = nil, tags: [Tag] = []
     ) {
         self.id = id
         self.bucketID = bucketID
@@ -36,6 +37,7 @@ package struct Upload: Sendable, Hashable {
         self.headers = headers
         self.initiatedAt = initiatedAt
         self.completing = completing
+        self.tags = tags
     }
 }
 

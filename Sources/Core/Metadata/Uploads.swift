@@ -10,12 +10,13 @@ extension SQLConnection {
         try run(
             """
             INSERT INTO uploads (
-                id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at,
+                tags)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
             """, .bytes(upload.id.bytes), .int(upload.bucketID), .bytes(upload.key.bytes),
             .text(upload.state.rawValue), .text(upload.storageClass), SQLValue(upload.checksumAlgorithm?.rawValue),
             .text(upload.checksumType.rawValue), .bytes(HeaderList.encoded(upload.headers)),
-            SQLValue(upload.initiatedAt))
+            SQLValue(upload.initiatedAt), SQLValue(TagList.encoded(upload.tags)))
         for place in places { try insertPlace(place) }
     }
 
@@ -24,7 +25,7 @@ extension SQLConnection {
         try first(
             """
             SELECT id, bucket_id, key, state, storage_class, checksum_algorithm, checksum_type, headers, initiated_at,
-                completing
+                completing, tags
             FROM uploads WHERE id = $1 AND bucket_id = $2 AND key = $3 AND state <> 'creating'
             """, .bytes(id.bytes), .int(bucketID), .bytes(key.bytes), row: upload)
     }
@@ -162,7 +163,8 @@ extension SQLConnection {
             id: try row.versionID(0), bucketID: row.int(1), key: ObjectKey(stored: row.bytes(2)),
             state: try row.word(3), storageClass: row.text(4),
             checksumAlgorithm: row.isNull(5) ? nil : try row.word(5), checksumType: try row.word(6),
-            headers: try HeaderList.decoded(row.bytes(7)), initiatedAt: row.time(8), completing: row.optionalText(9))
+            headers: try HeaderList.decoded(row.bytes(7)), initiatedAt: row.time(8), completing: row.optionalText(9),
+            tags: try TagList.decoded(row.optionalBytes(10)))
     }
 
     private func place(_ row: any SQLStatement) throws(S3Error) -> UploadPlace {

@@ -125,7 +125,7 @@ extension SQLConnection {
         try first(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers, is_null
+                checksum, headers, is_null, tags
             FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' ORDER BY sequence DESC LIMIT 1
             """, .int(bucketID), .bytes(key.bytes)
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -140,7 +140,7 @@ extension SQLConnection {
             return try first(
                 """
                 SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                    checksum_algorithm, checksum, headers, is_null
+                    checksum_algorithm, checksum, headers, is_null, tags
                 FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' AND is_null = 1
                 """, .int(bucketID), .bytes(key.bytes)
             ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -149,7 +149,7 @@ extension SQLConnection {
             return try first(
                 """
                 SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                    checksum_algorithm, checksum, headers, is_null
+                    checksum_algorithm, checksum, headers, is_null, tags
                 FROM versions WHERE id = $1 AND bucket_id = $2 AND key = $3 AND state = 'live' AND is_null = 0
                 """, .bytes(id.bytes), .int(bucketID), .bytes(key.bytes)
             ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -162,7 +162,7 @@ extension SQLConnection {
         try first(
             """
             SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
-                v.checksum_algorithm, v.checksum, v.headers, v.is_null
+                v.checksum_algorithm, v.checksum, v.headers, v.is_null, v.tags
             FROM objects o JOIN versions v ON v.sequence = o.sequence WHERE o.bucket_id = $1 AND o.key = $2
             """, .int(bucketID), .bytes(key.bytes)
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -173,11 +173,11 @@ extension SQLConnection {
         try first(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers, is_null, bucket_id, key
+                checksum, headers, is_null, tags, bucket_id, key
             FROM versions WHERE id = $1
             """, .bytes(id.bytes)
         ) { (row) throws(S3Error) in
-            try objectVersion(row, bucketID: row.int(11), key: ObjectKey(stored: row.bytes(12)))
+            try objectVersion(row, bucketID: row.int(12), key: ObjectKey(stored: row.bytes(13)))
         }
     }
 
@@ -193,14 +193,14 @@ extension SQLConnection {
         let live = try all(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers, is_null
+                checksum, headers, is_null, tags
             FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'live' ORDER BY sequence DESC LIMIT $3
             """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
         let dead = try all(
             """
             SELECT sequence, id, is_delete_marker, size_bytes, etag, last_modified, storage_class, checksum_algorithm,
-                checksum, headers, is_null
+                checksum, headers, is_null, tags
             FROM versions WHERE bucket_id = $1 AND key = $2 AND state = 'dead' ORDER BY sequence DESC LIMIT $3
             """, .int(bucketID), .bytes(key.bytes), .int(Int64(limit))
         ) { (row) throws(S3Error) in try objectVersion(row, bucketID: bucketID, key: key) }
@@ -230,13 +230,14 @@ extension SQLConnection {
             """
             INSERT INTO versions (
                 id, bucket_id, key, state, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                checksum_algorithm, checksum, headers, is_null)
-            VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING sequence
+                checksum_algorithm, checksum, headers, is_null, tags)
+            VALUES ($1, $2, $3, 'live', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING sequence
             """,
             .bytes(version.id.bytes), .int(version.bucketID), .bytes(version.key.bytes),
             SQLValue(version.isDeleteMarker), .int(version.sizeBytes), .text(version.eTag),
             SQLValue(version.lastModified), .text(version.storageClass), SQLValue(version.checksum?.algorithm.rawValue),
-            SQLValue(version.checksum?.stored), .bytes(HeaderList.encoded(version.headers)), SQLValue(version.isNull)
+            SQLValue(version.checksum?.stored), .bytes(HeaderList.encoded(version.headers)), SQLValue(version.isNull),
+            SQLValue(TagList.encoded(version.tags))
         ) { $0.int(0) }
         guard let sequence else { throw S3Error(.internalError, cause: "an inserted version has no sequence") }
         return sequence
@@ -283,7 +284,7 @@ extension SQLConnection {
         try run("DELETE FROM objects WHERE bucket_id = $1 AND key = $2", .int(bucketID), .bytes(key.bytes))
     }
 
-    /// Reads columns 0...10 in the order that every statement about versions has.
+    /// Reads columns 0...11 in the order that every statement about versions has.
     func objectVersion(
         _ row: any SQLStatement, bucketID: Int64, key: ObjectKey
     ) throws(S3Error) -> ObjectVersion {
@@ -292,6 +293,7 @@ extension SQLConnection {
         return ObjectVersion(
             id: try row.versionID(1), sequence: row.int(0), bucketID: bucketID, key: key, isDeleteMarker: row.flag(2),
             sizeBytes: row.int(3), eTag: row.text(4), lastModified: row.time(5), storageClass: row.text(6),
-            checksum: checksum, headers: try HeaderList.decoded(row.bytes(9)), isNull: row.flag(10))
+            checksum: checksum, headers: try HeaderList.decoded(row.bytes(9)), isNull: row.flag(10),
+            tags: try TagList.decoded(row.optionalBytes(11)))
     }
 }

@@ -33,7 +33,8 @@ enum CompleteUpload {
             try conditions.checkWrite(overETag: current?.eTag)
         }
         let completion = Completion(
-            call: call, work: try PlacedWork(call, bucket), upload: upload, whole: whole, conditions: conditions)
+            call: call, work: try PlacedWork(call, bucket, tags: upload.tags), upload: upload, whole: whole,
+            conditions: conditions)
         do throws(S3Error) {
             return answer(call, bucket, try completion.run())
         } catch {
@@ -166,7 +167,7 @@ struct Completion {
         ObjectVersion(
             id: upload.id, sequence: 0, bucketID: upload.bucketID, key: upload.key, isDeleteMarker: false,
             sizeBytes: whole.sizeBytes, eTag: whole.eTag, lastModified: .now(), storageClass: upload.storageClass,
-            checksum: whole.checksum, headers: upload.headers)
+            checksum: whole.checksum, headers: upload.headers, tags: upload.tags)
     }
 
     private func description(of version: ObjectVersion) -> ObjectDescription {

@@ -8,12 +8,16 @@ enum CopyObject {
     /// What the client wants of the copy, beside the bytes.
     private struct Wish {
         let replacesMetadata: Bool
+        /// Nil to keep those of the source.
+        let tags: [Tag]?
         let storageClass: String?
         let algorithm: ChecksumAlgorithm?
 
-        /// Throws `InvalidArgument`, `InvalidRequest`, `InvalidStorageClass`.
+        /// Throws `InvalidArgument`, `InvalidRequest`, `InvalidStorageClass`, `InvalidTag`.
         init(_ headers: HeaderFields) throws(S3Error) {
             replacesMetadata = try CopyObject.replaces("x-amz-metadata-directive", headers)
+            let replacesTags = try CopyObject.replaces("x-amz-tagging-directive", headers)
+            tags = replacesTags ? try TaggingOperations.tags(from: headers) : nil
             storageClass =
                 headers["x-amz-storage-class"] == nil ? nil : try ObjectHeaders.storageClass(from: headers)
             algorithm = try headers["x-amz-checksum-algorithm"].map { name throws(S3Error) in
@@ -50,7 +54,8 @@ enum CopyObject {
                     + "object's metadata, storage class, website redirect location or encryption attributes.")
         }
         if conditions.concernWrites { try PutObject.checkEarly(conditions, call, bucket, key) }
-        let writer = ObjectWriter(call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket))
+        let writer = ObjectWriter(
+            call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket, tags: wish.tags ?? version.tags))
         try writer.checkPlacement(sizeBytes: version.sizeBytes)
         let copied = try write(version, replicas, wish, writer, key)
         let committed = try writer.commit(copied.version, copied.stored, unless: conditions)
@@ -118,7 +123,8 @@ enum CopyObject {
             id: VersionID(at: now), sequence: 0, bucketID: writer.bucket.id, key: key, isDeleteMarker: false,
             sizeBytes: source.sizeBytes, eTag: "", lastModified: now, storageClass: wish.storageClass ?? "STANDARD",
             checksum: source.checksum,
-            headers: wish.replacesMetadata ? try ObjectHeaders.stored(from: call.request.headers) : source.headers)
+            headers: wish.replacesMetadata ? try ObjectHeaders.stored(from: call.request.headers) : source.headers,
+            tags: wish.tags ?? source.tags)
         let wantsOtherChecksum = wish.algorithm != nil && wish.algorithm != source.checksum?.algorithm
         let stored: ObjectWriter.Stored
         do throws(S3Error) {

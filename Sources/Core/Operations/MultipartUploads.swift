@@ -16,8 +16,9 @@ enum MultipartUploads {
         let upload = Upload(
             id: VersionID(at: now), bucketID: bucket.id, key: key, state: .creating,
             storageClass: try ObjectHeaders.storageClass(from: headers), checksumAlgorithm: algorithm,
-            checksumType: type, headers: try ObjectHeaders.stored(from: headers), initiatedAt: now)
-        try UploadWriter(call, bucket).begin(upload)
+            checksumType: type, headers: try ObjectHeaders.stored(from: headers), initiatedAt: now,
+            tags: try TaggingOperations.tags(from: headers))
+        try UploadWriter(call, bucket, tags: upload.tags).begin(upload)
         var xml = XMLWriter()
         xml.openRoot("InitiateMultipartUploadResult")
         xml.element("Bucket", bucket.name.text)

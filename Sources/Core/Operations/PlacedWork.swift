@@ -14,10 +14,11 @@ struct PlacedWork: Sendable {
         case impossible(cause: String)
     }
 
-    init(_ call: Call, _ bucket: Bucket) throws(S3Error) {
+    /// `tags` are those of the object: one of them may ask for a number of replicas.
+    init(_ call: Call, _ bucket: Bucket, tags: [Tag]) throws(S3Error) {
         self.call = call
         self.bucket = bucket
-        policy = try call.snapshot.policy(for: bucket)
+        policy = try call.snapshot.policy(for: bucket, tags: tags)
     }
 
     init(call: Call, bucket: Bucket, policy: EffectivePolicy) {

@@ -22,14 +22,16 @@ enum PutObject {
         try conditions.checkWriteForm()
         let stored = try ObjectHeaders.stored(from: headers)
         let storageClass = try ObjectHeaders.storageClass(from: headers)
+        let tags = try TaggingOperations.tags(from: headers)
+        let policy = try call.snapshot.policy(for: bucket, tags: tags)
         let payload = try verifiedPayload(call)
         if conditions.concernWrites { try checkEarly(conditions, call, bucket, key) }
         let now = Timestamp.now()
         var version = ObjectVersion(
             id: VersionID(at: now), sequence: 0, bucketID: bucket.id, key: key, isDeleteMarker: false,
             sizeBytes: payload.decodedSizeBytes, eTag: "", lastModified: now, storageClass: storageClass,
-            checksum: payload.checksum, headers: stored)
-        let writer = ObjectWriter(call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket))
+            checksum: payload.checksum, headers: stored, tags: tags)
+        let writer = ObjectWriter(call: call, bucket: bucket, policy: policy)
         let replicas = try writer.store(payload, as: version)
         version.eTag = Hex.text(replicas.md5)
         return try writer.commit(version, replicas, unless: conditions)

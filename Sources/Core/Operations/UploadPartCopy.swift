@@ -15,7 +15,7 @@ enum UploadPartCopy {
         let range = try range(headers["x-amz-copy-source-range"], of: source.version)
         let sizeBytes = range.map { $0.upperBound - $0.lowerBound + 1 } ?? source.version.sizeBytes
         try CopyObject.checkSize(sizeBytes)
-        let writer = try UploadWriter(call, bucket)
+        let writer = try UploadWriter(call, bucket, tags: upload.tags)
         // The target's policy applies before the first byte.
         _ = try writer.work.plan(sizeBytes, avoiding: [:])
         let content = try SpooledContent.fetch(

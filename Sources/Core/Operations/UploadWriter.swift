@@ -5,7 +5,9 @@ struct UploadWriter {
     let work: PlacedWork
     private var call: Call { work.call }
 
-    init(_ call: Call, _ bucket: Bucket) throws(S3Error) { work = try PlacedWork(call, bucket) }
+    init(_ call: Call, _ bucket: Bucket, tags: [Tag]) throws(S3Error) {
+        work = try PlacedWork(call, bucket, tags: tags)
+    }
 
     // MARK: Beginning
 

@@ -9,7 +9,7 @@ package final class WorldSnapshot: Sendable {
     private let credentials = Cache<String, Credential>()
     private let tenants = Cache<Int64, Tenant>()
     private let buckets = Cache<BucketOwner, Bucket>()
-    private let policies = Cache<Int64, EffectivePolicy>()
+    private let policies = Cache<PolicyPlace, EffectivePolicy>()
     private let physicalNames = Cache<MappingPlace, String>()
 
     private struct BucketOwner: Hashable {
@@ -20,6 +20,11 @@ package final class WorldSnapshot: Sendable {
     private struct MappingPlace: Hashable {
         let bucketID: Int64
         let backendID: Int64
+    }
+
+    private struct PolicyPlace: Hashable {
+        let bucketID: Int64
+        let replicaCountTag: Int?
     }
 
     init(generation: Int64, backends: [Int64: LiveBackend], database: Database, masterKeys: MasterKeys) {
@@ -52,13 +57,19 @@ package final class WorldSnapshot: Sendable {
         }
     }
 
-    /// The tenant's ceiling, narrowed by the bucket's own policy and its locations.
-    package func policy(for bucket: Bucket) throws(S3Error) -> EffectivePolicy {
-        let policy = try policies.value(bucket.id) { () throws(S3Error) -> EffectivePolicy? in
+    /// The tenant's ceiling, narrowed by the bucket's own policy and its locations, for an object with `tags`.
+    ///
+    /// The tag `replica-count` of the object goes before that of the bucket. Throws `InvalidTag`.
+    package func policy(for bucket: Bucket, tags: [Tag] = []) throws(S3Error) -> EffectivePolicy {
+        let ownCount = try tags.replicaCount()
+        let count = if let ownCount { ownCount } else { try bucket.tags.replicaCount() }
+        let place = PolicyPlace(bucketID: bucket.id, replicaCountTag: count)
+        let policy = try policies.value(place) { () throws(S3Error) -> EffectivePolicy? in
             try self.database.read { sql throws(S3Error) in
                 let ceiling = try sql.policy(tenantID: bucket.tenantID)
                 let own = try sql.policy(bucketID: bucket.id)
-                return try Self.effective(ceiling: ceiling?.json, own: own?.json, locations: bucket.locations)
+                return try Self.effective(
+                    ceiling: ceiling?.json, own: own?.json, locations: bucket.locations, replicaCountTag: count)
             }
         }
         guard let policy else {
@@ -112,10 +123,11 @@ package final class WorldSnapshot: Sendable {
     }
 
     private static func effective(
-        ceiling: [UInt8]?, own: [UInt8]?, locations: [String]
+        ceiling: [UInt8]?, own: [UInt8]?, locations: [String], replicaCountTag: Int? = nil
     ) throws(S3Error) -> EffectivePolicy {
         try EffectivePolicy(
-            tenant: try document(ceiling), bucket: try document(own), locations: locations, replicaCountTag: nil)
+            tenant: try document(ceiling), bucket: try document(own), locations: locations,
+            replicaCountTag: replicaCountTag)
     }
 
     private static func document(_ json: [UInt8]?) throws(S3Error) -> PolicyDocument? {

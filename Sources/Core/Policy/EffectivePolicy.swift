@@ -21,7 +21,7 @@ package struct EffectivePolicy: Sendable, Equatable {
     /// Region labels, three lists of preference, the stronger first.
     package let orders: [[String]]
 
-    /// Throws `InvalidLocationConstraint` for a location that is no region label or stands twice, `InvalidArgument` for
+    /// Throws `InvalidLocationConstraint` for a location that is no region label or stands twice, `InvalidTag` for
     /// a tag that is no number of replicas.
     package init(
         tenant: PolicyDocument?, bucket: PolicyDocument?, locations: [String], replicaCountTag: Int?
@@ -32,7 +32,7 @@ package struct EffectivePolicy: Sendable, Equatable {
         if let tag = replicaCountTag, !PolicyDocument.replicaCounts.contains(tag) {
             let counts = PolicyDocument.replicaCounts
             throw S3Error(
-                .invalidArgument, "replica-count must be a number from \(counts.lowerBound) to \(counts.upperBound)")
+                .invalidTag, "replica-count must be a number from \(counts.lowerBound) to \(counts.upperBound)")
         }
         let floor = tenant?.replicas.count ?? PolicyDocument.replicaCounts.lowerBound
         let count = max(floor, replicaCountTag ?? bucket?.replicas.count ?? floor)

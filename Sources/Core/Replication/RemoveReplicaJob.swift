@@ -36,7 +36,8 @@ struct RemoveReplicaJob {
             let bucket = try context.database.read { sql throws(S3Error) in try sql.bucket(id: state.version.bucketID) }
             guard let bucket else { throw S3Error(.internalError, cause: "a live version without a bucket") }
             return ReplicaNeed.isNeeded(
-                place, policy: try snapshot.policy(for: bucket), candidates: snapshot.candidates(),
+                place, policy: try snapshot.policy(for: bucket, tags: state.version.tags),
+                candidates: snapshot.candidates(),
                 present: state.backends(.present))
         } catch {
             throw JobFailure(error)

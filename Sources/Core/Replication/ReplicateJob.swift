@@ -41,7 +41,7 @@ struct ReplicateJob {
     ) throws(JobFailure) -> ReplicaNeed {
         do throws(S3Error) {
             return ReplicaNeed.decide(
-                try snapshot.policy(for: bucket), candidates: snapshot.candidates(),
+                try snapshot.policy(for: bucket, tags: state.version.tags), candidates: snapshot.candidates(),
                 sizeBytes: state.version.sizeBytes, target: target, present: state.backends(.present),
                 pending: state.backends(.pending))
         } catch {

@@ -21,6 +21,9 @@ package enum S3Operation: String, CaseIterable, Sendable {
 
     case getBucketVersioning = "GetBucketVersioning"
     case putBucketVersioning = "PutBucketVersioning"
+    case getBucketTagging = "GetBucketTagging"
+    case putBucketTagging = "PutBucketTagging"
+    case deleteBucketTagging = "DeleteBucketTagging"
 
     // Other settings of buckets: read, write, remove
     case bucketSetting = "BucketSetting"
@@ -32,6 +35,9 @@ package enum S3Operation: String, CaseIterable, Sendable {
     case copyObject = "CopyObject"
     case deleteObject = "DeleteObject"
     case getObjectAttributes = "GetObjectAttributes"
+    case getObjectTagging = "GetObjectTagging"
+    case putObjectTagging = "PutObjectTagging"
+    case deleteObjectTagging = "DeleteObjectTagging"
     case selectObjectContent = "SelectObjectContent"
     case restoreObject = "RestoreObject"
     case renameObject = "RenameObject"
@@ -65,12 +71,12 @@ package struct S3Route: Sendable {
     private static let bucketSettings: [StaticString] = [
         "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle",
         "logging", "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock",
-        "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "tagging",
+        "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment",
         "website", "metadataInventoryTable", "metadataJournalTable",
     ]
     /// Sub-resources that hold a setting of an object.
     private static let objectSettings: [StaticString] = [
-        "acl", "legal-hold", "retention", "tagging", "torrent", "encryption",
+        "acl", "legal-hold", "retention", "torrent", "encryption",
     ]
 
     /// Sub-resources of a bucket that one method has; with another method the request is none of S3's, and must not be
@@ -137,6 +143,10 @@ package struct S3Route: Sendable {
         if target.has("versioning") {
             return try setting(request.method, read: .getBucketVersioning, write: .putBucketVersioning)
         }
+        if target.has("tagging") {
+            return try setting(
+                request.method, read: .getBucketTagging, write: .putBucketTagging, remove: .deleteBucketTagging)
+        }
         if bucketSettings.contains(where: target.has) { return .bucketSetting }
         if bucketSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
             throw S3Error(.methodNotAllowed)
@@ -172,6 +182,10 @@ package struct S3Route: Sendable {
     private static func objectOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
         let target = request.target
         if request.method == .options { return .preflight }
+        if target.has("tagging") {
+            return try setting(
+                request.method, read: .getObjectTagging, write: .putObjectTagging, remove: .deleteObjectTagging)
+        }
         if objectSettings.contains(where: target.has) { return .objectSetting }
         if objectSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
             throw S3Error(.methodNotAllowed)

@@ -6,7 +6,7 @@ package enum UnsupportedHeaders {
         "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-bucket-object-lock-",
     ]
     private static let names: Set<String> = [
-        "x-amz-tagging", "x-amz-website-redirect-location", "x-amz-write-offset-bytes", "x-amz-mfa",
+        "x-amz-website-redirect-location", "x-amz-write-offset-bytes", "x-amz-mfa",
         "x-amz-bypass-governance-retention", "x-amz-rename-source", "x-amz-bucket-namespace",
     ]
     /// Headers with the one value that says what we do anyway.

@@ -104,6 +104,10 @@ import Testing
             try db.setVersioning(bucketID: bucketID, versioning)
             let version = try db.commitPut(world.newVersion(key), unless: { _ in })
             _ = try db.versionWithReplicas(bucketID: bucketID, key: key, .id(version.id))
+            let tags = [Core.Tag(storedKey: [0x61], value: [])]
+            #expect(try db.setTags(versionID: version.id, tags))
+            #expect(try db.version(id: version.id)?.tags == tags)
+            try db.setTags(bucketID: bucketID, tags)
             let marker = try db.commitDelete(bucketID: bucketID, key: key, unless: { _ in }).marker
             let query = ListingQuery(bucketID: bucketID, delimiter: [0x2D], after: key.bytes, limit: 10)
             _ = try db.listVersions(query, after: marker.map { .id($0.id) })

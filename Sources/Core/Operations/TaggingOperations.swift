@@ -1,0 +1,146 @@
+/// Tags of objects and buckets: the operations `Get`, `Put` and `Delete` of `ObjectTagging` and `BucketTagging`.
+///
+/// Source: Amazon S3 API Reference, the actions of these names.
+enum TaggingOperations {
+    private static let headerName = "x-amz-tagging"
+
+    // MARK: Objects
+
+    static func getObject(_ call: Call) throws(S3Error) -> Answer {
+        let (bucket, version, _) = try find(call)
+        var answer = Answer(call, document: document(version.tags))
+        answer.head.addVersionID(of: version, in: bucket)
+        return answer
+    }
+
+    /// Throws `InvalidTag`, `BadRequest`, `MalformedXML`, and `PlacementPolicyViolation` for a `replica-count` that
+    /// policy cannot give.
+    static func putObject(_ call: Call) throws(S3Error) -> Answer {
+        try UnsupportedHeaders.refuse(in: call.request.headers)
+        let tags = try tags(in: try call.document(), for: .object)
+        return try replace(tags, call, status: 200)
+    }
+
+    static func deleteObject(_ call: Call) throws(S3Error) -> Answer {
+        try UnsupportedHeaders.refuse(in: call.request.headers)
+        return try replace([], call, status: 204)
+    }
+
+    private static func replace(_ tags: [Tag], _ call: Call, status: Int) throws(S3Error) -> Answer {
+        let (bucket, version, replicas) = try find(call)
+        let change = try ReplicaCountChange(version, replicas: replicas, in: bucket, tags: tags, call)
+        let isThere = try call.database.write { sql throws(S3Error) in
+            guard try sql.setTags(versionID: version.id, tags) else { return false }
+            try change.apply(sql)
+            return true
+        }
+        guard isThere else { throw S3Error(.noSuchKey).detail("Key", version.key.text) }
+        var head = call.head(status, contentLength: status == 204 ? nil : 0)
+        head.addVersionID(of: version, in: bucket)
+        return Answer(head)
+    }
+
+    private static func find(_ call: Call) throws(S3Error) -> (Bucket, ObjectVersion, [Replica]) {
+        let bucket = try call.bucket()
+        let (version, _) = try VersionLookup.find(
+            try call.key(), in: bucket, versionID: call.request.target.query("versionId"), call)
+        return (bucket, version, try call.database.read { sql throws(S3Error) in try sql.replicas(of: version.id) })
+    }
+
+    // MARK: Buckets
+
+    /// Throws `NoSuchTagSet` for a bucket without tags.
+    static func getBucket(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        guard !bucket.tags.isEmpty else { throw S3Error(.noSuchTagSet).detail("BucketName", bucket.name.text) }
+        return Answer(call, document: document(bucket.tags))
+    }
+
+    /// A `replica-count` holds for what is written from now on.
+    static func putBucket(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        try UnsupportedHeaders.refuse(in: call.request.headers)
+        let tags = try tags(in: try call.document(), for: .bucket)
+        var tagged = bucket
+        tagged.tags = tags
+        _ = try call.snapshot.policy(for: tagged)
+        try call.database.write { sql throws(S3Error) in try sql.setTags(bucketID: bucket.id, tags) }
+        return Answer(call.head(204, contentLength: nil))
+    }
+
+    static func deleteBucket(_ call: Call) throws(S3Error) -> Answer {
+        let bucket = try call.bucket()
+        try UnsupportedHeaders.refuse(in: call.request.headers)
+        try call.database.write { sql throws(S3Error) in try sql.setTags(bucketID: bucket.id, []) }
+        return Answer(call.head(204, contentLength: nil))
+    }
+
+    // MARK: In and out
+
+    /// The tags that a write names in `x-amz-tagging`, as `KEY=VALUE&...`, percent-encoded.
+    ///
+    /// Throws `InvalidArgument` for what is no such text, `InvalidTag` and `BadRequest` for what is no such tag.
+    static func tags(from headers: HeaderFields) throws(S3Error) -> [Tag] {
+        guard let value = headers[headerName], !value.isEmpty else { return [] }
+        var tags: [Tag] = []
+        for pair in value.split(separator: UInt8(ascii: "&")) {
+            let equals = pair.firstIndex(of: UInt8(ascii: "="))
+            let key = try decoded(pair[..<(equals ?? pair.endIndex)])
+            let text = try equals.map { index throws(S3Error) in try decoded(pair[(index + 1)...]) } ?? []
+            guard !tags.contains(where: { $0.key == key }) else { throw malformedHeader }
+            tags.append(try Tag(validatingKey: key, value: text))
+        }
+        try check(tags, for: .object)
+        return tags
+    }
+
+    private static func decoded(_ text: ArraySlice<UInt8>) throws(S3Error) -> [UInt8] {
+        do throws(S3Error) { return try RequestTarget.percentDecoded(text, plusIsSpace: true) } catch {
+            throw malformedHeader
+        }
+    }
+
+    private static var malformedHeader: S3Error {
+        S3Error(
+            .invalidArgument,
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
+                + "duplicates."
+        ).detail("ArgumentName", headerName)
+    }
+
+    private static func check(_ tags: [Tag], for place: Tag.Place) throws(S3Error) {
+        try Tag.check(tags, for: place)
+        _ = try tags.replicaCount()
+    }
+
+    private static func tags(in document: [UInt8], for place: Tag.Place) throws(S3Error) -> [Tag] {
+        let root = try XMLReader.parse(document, root: "Tagging")
+        guard root.children.count == 1, let set = root.child("TagSet"),
+            set.children.allSatisfy({ $0.name == "Tag" })
+        else { throw S3Error(.malformedXML) }
+        var tags: [Tag] = []
+        for element in set.children {
+            guard element.children.count == 2, let key = element.child("Key"), let value = element.child("Value") else {
+                throw S3Error(.malformedXML)
+            }
+            tags.append(try Tag(validatingKey: key.text, value: value.text))
+        }
+        try check(tags, for: place)
+        return tags
+    }
+
+    private static func document(_ tags: [Tag]) -> XMLWriter {
+        var xml = XMLWriter()
+        xml.openRoot("Tagging")
+        xml.open("TagSet")
+        for tag in tags {
+            xml.open("Tag")
+            xml.element("Key", tag.key)
+            xml.element("Value", tag.value)
+            xml.close("Tag")
+        }
+        xml.close("TagSet")
+        xml.close("Tagging")
+        return xml
+    }
+}
