@@ -51,7 +51,7 @@ import Testing
     @Test func `a form with an authorization header is two modes`() {
         let form = SignedRequest(method: "POST", headers: [("content-type", "multipart/form-data; boundary=x")])
         #expect(code(try form.byHeader()) == .invalidArgument)
-        #expect(code(try form.anonymous()) == .notImplemented)
+        #expect(code(try form.anonymous()) == .malformedPOSTRequest)
     }
 
     @Test(arguments: [
