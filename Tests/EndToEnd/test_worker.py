@@ -190,7 +190,7 @@ def test_a_job_that_cannot_succeed_ends_in_the_dead_letters_and_can_be_retried_o
 
 def test_the_worker_ends_when_it_is_asked_to(stack):
     worker = stack.start_worker()
-    time.sleep(0.3)
+    wait_until(lambda: "worker begins" in worker.log.read_text(), "the worker has begun")
     assert worker.stop(signal.SIGTERM, 10) == 0
 
 
