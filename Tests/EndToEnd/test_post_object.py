@@ -464,12 +464,19 @@ class TestTheForm:
             ("acl", "public-read"),
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-website-redirect-location", "/x"),
-            ("tagging", "<Tagging><TagSet/></Tagging>"),
             ("x-amz-copy-source", "/a/b"),
         ],
     )
     def test_a_field_that_asks_for_more_than_there_is(self, form, refused, name, value):
         refused(form([(name, value)]).post(), 501, "NotImplemented")
+
+    def test_tags_are_those_of_the_form(self, form, refused, gateway, bucket):
+        tags = "<Tagging><TagSet><Tag><Key>a b</Key><Value>1+2</Value></Tag></TagSet></Tagging>"
+        refused(form([("tagging", "<Tagging>")]).post(), 400, "MalformedXML")
+        refused(form([("tagging", tags), ("x-amz-tagging", "c=d")]).post(), 400, "InvalidArgument")
+        assert form([("tagging", tags)], key="tagged").post().status == 204
+        stored = gateway.boto3().get_object_tagging(Bucket=bucket, Key="tagged")["TagSet"]
+        assert stored == [{"Key": "a b", "Value": "1+2"}]
 
     def test_many_uploads_at_once_stay_apart(self, form, raw, bucket, payload):
         from concurrent.futures import ThreadPoolExecutor

@@ -33,11 +33,19 @@ enum PostObject {
             throw S3Error(.userKeyMustBeSpecified).detail("ArgumentName", "key")
         }
         let key = try ObjectKey(validating: keyBytes)
-        for name in ["tagging", "x-amz-copy-source"] as [StaticString] where signed.form[name] != nil {
-            throw S3Error(.notImplemented).detail("Header", name.description)
+        guard signed.form["x-amz-copy-source"] == nil else {
+            throw S3Error(.notImplemented).detail("Header", "x-amz-copy-source")
         }
         var request = call.request
         request.headers = try headers(signed.form, call.request.headers)
+        if let document = signed.form["tagging"] {
+            let tags = try TaggingOperations.headerValue(ofDocument: document)
+            // A form with tags in both of its ways would have two sets of them.
+            guard request.headers["x-amz-tagging"] == nil else {
+                throw S3Error(.invalidArgument, "The tags of a form are given once.").detail("ArgumentName", "tagging")
+            }
+            if !tags.isEmpty { try request.headers.add("x-amz-tagging", tags) }
+        }
         try Authorization.check(request, call.tenant)
         request.body = try signed.upload()
         try request.headers.add("content-length", Array(String(request.body.sizeBytes).utf8))

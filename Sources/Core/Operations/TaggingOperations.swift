@@ -94,6 +94,18 @@ enum TaggingOperations {
         return tags
     }
 
+    /// The `Tagging` document of a form's field, as the header of a PutObject says it.
+    static func headerValue(ofDocument document: [UInt8]) throws(S3Error) -> [UInt8] {
+        var value: [UInt8] = []
+        for tag in try tags(in: document, for: .object) {
+            if !value.isEmpty { value.append(UInt8(ascii: "&")) }
+            URIEncoding.append(tag.key, keepingSlash: false, to: &value)
+            value.append(UInt8(ascii: "="))
+            URIEncoding.append(tag.value, keepingSlash: false, to: &value)
+        }
+        return value
+    }
+
     private static func decoded(_ text: ArraySlice<UInt8>) throws(S3Error) -> [UInt8] {
         do throws(S3Error) { return try RequestTarget.percentDecoded(text, plusIsSpace: true) } catch {
             throw malformedHeader
