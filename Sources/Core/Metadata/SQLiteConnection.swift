@@ -14,6 +14,7 @@ private import Glibc
 
     /// How long a statement waits for another process before it fails with `ServiceUnavailable`.
     package static let busyTimeoutMilliseconds = 5_000
+    private static let journalPauseMilliseconds = 10
     /// Page cache of one connection, in KiB.
     ///
     /// No memory map: an I/O error under one is a SIGBUS, not an error.
@@ -52,12 +53,30 @@ private import Glibc
         }
         unsafe sqlite3_extended_result_codes(handle, 1)
         unsafe sqlite3_busy_handler(handle, waitForOtherProcess, nil)
+        try enterWAL()
         try script(
             """
-            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
             PRAGMA cache_size = -\(Self.cacheKiB); PRAGMA wal_autocheckpoint = \(Self.checkpointPages);
             PRAGMA journal_size_limit = \(Self.journalLimitBytes); PRAGMA trusted_schema = OFF
             """)
+    }
+
+    /// Turns WAL mode on, which only the first connection of a database has to do.
+    ///
+    /// Of two that do it at once each holds what the other waits for: SQLite then refuses without asking the busy
+    /// handler, and so the wait is here.
+    private func enterWAL() throws(S3Error) {
+        var waitedMilliseconds = 0
+        while true {
+            do throws(S3Error) { return try script("PRAGMA journal_mode = WAL") } catch {
+                guard error.code == .serviceUnavailable, waitedMilliseconds < Self.busyTimeoutMilliseconds else {
+                    throw error
+                }
+            }
+            usleep(UInt32(Self.journalPauseMilliseconds * 1_000))
+            waitedMilliseconds += Self.journalPauseMilliseconds
+        }
     }
 
     deinit {
