@@ -19,6 +19,7 @@ import tempfile
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "Tests/EndToEnd"))
 RESULTS = REPOSITORY / "Benchmarks/results"
+BUSY = "others are at work here: CPU time of a request grows with it, ratios suffer less"
 
 from support import paths  # noqa: E402
 from support.certificates import Authority  # noqa: E402
@@ -96,10 +97,13 @@ def main():
         "startedAt": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else ""),
         "command": "make bench" if len(sys.argv) == 1 else "scripts/bench " + " ".join(sys.argv[1:]),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "loadBefore": os.getloadavg()[0]},
         "rounds": chosen.rounds, "seconds": chosen.seconds, "backends": {}, "figures": [],
     }
-    print(f"commit {record['commit'][:12]}, {record['machine']['cores']} cores, {chosen.rounds} rounds\n", flush=True)
+    machine = record["machine"]
+    print(f"commit {record['commit'][:12]}, {machine['cores']} cores, {chosen.rounds} rounds")
+    print(f"load average before: {machine['loadBefore']:.1f}" + (f"; {BUSY}" if machine["loadBefore"] > 1 else ""))
+    print(flush=True)
     try:
         if not chosen.no_micro:
             record["micro"] = micro_benchmarks(chosen.quick)

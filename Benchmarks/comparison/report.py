@@ -31,6 +31,8 @@ def figures(kind, results, memory):
     medians = summary(results)
     rows = []
     for workload, other, least in RATIOS:
+        if kind == "file" and other == "direct":
+            continue  # a directory takes no PUT by itself, and nginx's neither hashes nor waits for the disk
         ratio = paired_ratio(results, workload, other)
         rows.append(row(f"{kind}: {workload}, of {other}", f">= {least}", round(ratio, 2), ratio >= least))
     ours = medians["GET 4 KiB"]["gateway"]

@@ -25,6 +25,8 @@ def get_small(world, way, seconds):
 
 def put_small(world, way, seconds):
     run = next(serial)
+    # rclone answers some of the PUTs that make one new directory at once with 500.
+    way.put(f"write/{run}/first", b"")
     count = math.ceil(seconds * MOST_PUTS_PER_SECOND)
     targets = way.presign("PUT", [f"write/{run}/{number}" for number in range(count)])
     return load.wrk(way.url, "PUT", targets, seconds, CONNECTIONS, 1, world.directory, world.small_file)
@@ -48,6 +50,13 @@ def rotated(items, count):
     return items[count:] + items[:count]
 
 
+def attempt(workload, world, way, seconds, name):
+    try:
+        return workload(world, way, seconds)
+    except load.Invalid as problem:
+        raise load.Invalid(f"{world.kind}, {name}, {way.name}: {problem}") from None
+
+
 def compare(world, rounds, seconds, progress):
     """Returns {workload: {way: [{rate, megabytes, nginx, gateway, backend, p50, p99}, ...]}}, one row a round.
 
@@ -56,12 +65,12 @@ def compare(world, rounds, seconds, progress):
     results = {name: {way.name: [] for way in world.ways} for name in WORKLOADS}
     for name, workload in WORKLOADS.items():
         for way in world.ways:  # nobody pays for a first time
-            workload(world, way, WARM_UP_SECONDS)
+            attempt(workload, world, way, WARM_UP_SECONDS, name)
         for number in range(rounds):
             for way in rotated(world.ways, number):
                 progress(f"{world.kind}: {name}, round {number + 1}, {way.name}")
                 with CPUMeter(world.groups()) as meter:
-                    run = workload(world, way, seconds)
+                    run = attempt(workload, world, way, seconds, name)
                 row = {group: used / run["requests"] * 1e6 for group, used in meter.seconds.items()}
                 row["rate"] = run["requests"] / run["seconds"]
                 row |= {figure: run[figure] for figure in ("p50", "p99") if figure in run}
