@@ -101,7 +101,9 @@ enum MonotonicClock {
     private let errorText: UnsafeMutablePointer<CChar>
     private(set) var usedKeptConnection = false
 
-    private static let receiveBufferBytes = 64 << 10
+    /// Only the pages that an answer fills are touched; with 64 KiB a large object costs 40 % more CPU.
+    private static let receiveBufferBytes = 256 << 10
+    private static let largeBodyBytes: Int64 = 64 << 10
     private static let largeSendBufferBytes = 512 << 10
     private static let smallSendBufferBytes = 16 << 10
 
@@ -156,7 +158,7 @@ enum MonotonicClock {
         _ request: TransferRequest, _ settings: CurlSettings, _ headers: borrowing CurlHeaderList, isRetry: Bool
     ) -> Bool {
         let scheme = settings.isHTTPS ? "https" : "http"
-        let isLarge = request.bodySizeBytes > Int64(Self.receiveBufferBytes)
+        let isLarge = request.bodySizeBytes > Self.largeBodyBytes
         let isDone =
             set(CURLOPT_URL, request.url) && set(CURLOPT_PROTOCOLS_STR, scheme) && set(CURLOPT_NOSIGNAL, 1)
             && set(CURLOPT_PATH_AS_IS, 1) && set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*")
