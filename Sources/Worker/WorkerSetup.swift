@@ -23,12 +23,15 @@ struct WorkerSetup {
             throw Self.fail(error)
         }
         let process = ProcessInfo.processInfo
-        settings = Worker.Settings(
+        var settings = Worker.Settings(
             concurrency: configuration.workerConcurrency,
             pollIntervalMilliseconds: configuration.workerPollIntervalMilliseconds,
             leaseSeconds: configuration.leaseSeconds, spoolDirectory: configuration.spoolDirectory,
             owner: "\(Signals.hostName):\(process.processIdentifier)",
             abandonedUploadSeconds: Int64(configuration.abandonedUploadDays) * 86_400)
+        settings.healthCheckIntervalMilliseconds = configuration.healthCheckIntervalMilliseconds
+        settings.replicationGraceMilliseconds = configuration.replicationGraceMilliseconds
+        self.settings = settings
     }
 
     static func startLog(_ configuration: Configuration) throws(ExitCode) {

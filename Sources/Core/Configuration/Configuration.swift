@@ -27,6 +27,8 @@ package struct Configuration: Sendable {
     package let workerPollIntervalMilliseconds: Int
     package let leaseSeconds: Int
     package let abandonedUploadDays: Int
+    package let healthCheckIntervalMilliseconds: Int
+    package let replicationGraceMilliseconds: Int
     /// Each key in the order of the table, for `check-config` and for handing the configuration to a child.
     package let settings: [Setting]
 
@@ -85,6 +87,8 @@ package struct Configuration: Sendable {
         workerPollIntervalMilliseconds = reader.duration("worker-poll-interval")
         leaseSeconds = reader.integer("lease-seconds")
         abandonedUploadDays = reader.integer("abandoned-upload-days")
+        healthCheckIntervalMilliseconds = reader.duration("health-check-interval")
+        replicationGraceMilliseconds = reader.duration("replication-grace")
         guard reader.problems.isEmpty else { throw ConfigurationError(reader.problems) }
     }
 

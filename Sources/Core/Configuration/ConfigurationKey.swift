@@ -76,6 +76,12 @@ package struct ConfigurationKey: Sendable {
         Self(
             name: "abandoned-upload-days", kind: .integer(1...3650), defaultValue: "7",
             help: "The age at which s3gw-worker ends a multipart upload that was never completed."),
+        Self(
+            name: "health-check-interval", kind: .duration(milliseconds: 500...3_600_000), defaultValue: "10s",
+            help: "How often s3gw-worker asks every backend whether it is well."),
+        Self(
+            name: "replication-grace", kind: .duration(milliseconds: 0...2_592_000_000), defaultValue: "15m",
+            help: "How long a backend may be unhealthy before s3gw-worker makes its replicas elsewhere."),
     ]
 
     package static func named(_ name: String) -> ConfigurationKey? { all.first { $0.name == name } }

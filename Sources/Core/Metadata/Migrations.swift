@@ -12,6 +12,7 @@ enum Migrations {
         Migration(version: 2, name: "multipart uploads", script: uploadSchema),
         Migration(version: 3, name: "versioning", script: versioningSchema),
         Migration(version: 4, name: "tagging", script: taggingSchema),
+        Migration(version: 5, name: "backend health", script: healthSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -17,7 +17,14 @@ package final class Worker: Sendable {
         /// Multipart uploads that began longer ago than this are ended.
         package var abandonedUploadSeconds: Int64
 
+        /// How often every backend is asked whether it is well.
+        package var healthCheckIntervalMilliseconds = Settings.defaultHealthCheckIntervalMilliseconds
+        /// How long a backend may be unhealthy before its replicas are made elsewhere.
+        package var replicationGraceMilliseconds = Settings.defaultReplicationGraceMilliseconds
+
         package static let defaultAbandonedUploadSeconds: Int64 = 7 * 86_400
+        package static let defaultHealthCheckIntervalMilliseconds = 10_000
+        package static let defaultReplicationGraceMilliseconds = 15 * 60_000
 
         package init(
             concurrency: Int, pollIntervalMilliseconds: Int, leaseSeconds: Int, spoolDirectory: String, owner: String,

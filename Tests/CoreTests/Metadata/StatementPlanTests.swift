@@ -64,12 +64,23 @@ import Testing
                 _ = try db.dropJob(id: job.id)
                 if let id = job.versionID { try db.deleteReplica(versionID: id, backendID: job.backendID) }
             }
+            try useHealth(world, db)
             try useUploads(world, db)
             try Self.useVersions(world, db, key)
             _ = try db.jobs(state: .ready, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
             try db.deleteBucket(id: bucket.id, at: time)
         }
+    }
+
+    static func useHealth(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let backend = world.backends[0].id
+        let time = MetadataScenario.start
+        try db.recordCheck(BackendCheck(backendID: backend, at: time, milliseconds: 1, failure: nil))
+        let report = BackendReport(backendID: backend, breaker: "open", calls: 1, failures: 1, latencyMicroseconds: 9)
+        try db.recordReport(report, of: "h:1", at: time)
+        try db.dropOldReports(at: time.adding(seconds: 3600))
+        try db.forgetChecks(backendID: backend)
     }
 
     static func useUploads(_ world: MetadataScenario, _ db: any SQLConnection) throws {
