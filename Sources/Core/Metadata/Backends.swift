@@ -23,6 +23,7 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
         var stored = record
         stored.id = id
+        try appendLedger(.backendAdded, backendID: id, details: LedgerDetails.backend(stored))
         return stored
     }
 
@@ -46,8 +47,20 @@ extension SQLConnection {
     }
 
     package func setBackend(id: Int64, state: BackendState) throws(S3Error) {
-        try run("UPDATE backends SET state = $2 WHERE id = $1", .int(id), .text(state.rawValue))
+        let changed = try first(
+            """
+            UPDATE backends SET state = $2 WHERE id = $1 AND state <> $2
+            RETURNING id, name, kind, region, country, jurisdictions, provider, certifications, state, endpoint,
+                signing_region, addressing, ca_file, access_key_id, sealed_secret, abilities, created_at
+            """, .int(id), .text(state.rawValue), row: backend)
+        guard let changed else { return }
+        try appendLedger(
+            state == .lost ? .backendLost : .backendChanged, backendID: id, details: LedgerDetails.backend(changed))
         try bumpConfigurationGeneration()
+    }
+
+    func isLost(_ id: Int64) throws(S3Error) -> Bool {
+        try has("SELECT 1 FROM backends WHERE id = $1 AND state = 'lost'", .int(id))
     }
 
     /// `abilities` is the JSON text that the probe made.
@@ -70,6 +83,8 @@ extension SQLConnection {
             throw S3Error(.invalidRequest, "There are still jobs for the backend.")
         }
         try run("UPDATE backends SET is_removed = 1, sealed_secret = NULL WHERE id = $1", .int(id))
+        try run("DELETE FROM drains WHERE backend_id = $1", .int(id))
+        try appendLedger(.backendRemoved, backendID: id)
         try bumpConfigurationGeneration()
     }
 

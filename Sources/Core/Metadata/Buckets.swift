@@ -12,9 +12,12 @@ extension SQLConnection {
             .text(BucketVersioning.unversioned.rawValue), SQLValue(createdAt)
         ) { $0.int(0) }
         guard let id else { throw S3Error(.bucketAlreadyOwnedByYou).detail("BucketName", name.text) }
-        return Bucket(
+        let bucket = Bucket(
             id: id, tenantID: tenantID, name: name, region: region, locations: locations, versioning: .unversioned,
             createdAt: createdAt)
+        try appendLedger(
+            .bucketCreated, tenantID: tenantID, bucketID: id, details: LedgerDetails.bucket(bucket), at: createdAt)
+        return bucket
     }
 
     package func bucket(tenantID: Int64, name: BucketName) throws(S3Error) -> Bucket? {
@@ -78,11 +81,12 @@ extension SQLConnection {
     ///
     /// Throws `NoSuchBucket`, or `BucketNotEmpty` while a live version is in it.
     package func deleteBucket(id: Int64, at time: Timestamp = .now()) throws(S3Error) {
-        guard try bucket(id: id) != nil else { throw S3Error(.noSuchBucket) }
+        guard let bucket = try bucket(id: id) else { throw S3Error(.noSuchBucket) }
         guard try !has("SELECT 1 FROM versions WHERE bucket_id = $1 AND state = 'live' LIMIT 1", .int(id)) else {
             throw S3Error(.bucketNotEmpty)
         }
         try run("UPDATE buckets SET is_removed = 1 WHERE id = $1", .int(id))
+        try appendLedger(.bucketDeleted, tenantID: bucket.tenantID, bucketID: id, at: time)
         try endUploads(bucketID: id, at: time)
         for mapping in try mappings(bucketID: id) where mapping.state == .creating || mapping.state == .ready {
             try setMapping(bucketID: id, backendID: mapping.backendID, counter: mapping.counter, state: .removing)

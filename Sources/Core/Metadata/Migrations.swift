@@ -13,6 +13,7 @@ enum Migrations {
         Migration(version: 3, name: "versioning", script: versioningSchema),
         Migration(version: 4, name: "tagging", script: taggingSchema),
         Migration(version: 5, name: "backend health", script: healthSchema),
+        Migration(version: 6, name: "ledger", script: ledgerSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }
@@ -20,6 +21,7 @@ enum Migrations {
     /// Brings the database to this program's schema; several processes may try at once.
     static func apply(to connection: SQLiteConnection, at time: Timestamp) throws(S3Error) {
         defer { connection.rollBack() }
+        let isFresh = try installedVersion(connection) == 0
         for migration in all {
             try connection.begin(writing: true)
             if try installedVersion(connection) < migration.version {
@@ -31,6 +33,10 @@ enum Migrations {
             try connection.commit()
         }
         try requireCurrent(connection)
+        if isFresh { return }
+        try connection.begin(writing: true)
+        try connection.adoptIntoLedger(at: time)
+        try connection.commit()
     }
 
     /// Throws `ServiceUnavailable` unless the schema is exactly this program's.

@@ -56,6 +56,9 @@ extension SQLConnection {
         try run(
             "INSERT INTO policies (tenant_id, version, json, created_at) VALUES ($1, $2, $3, $4)", .int(id),
             .int(version), SQLValue(json), SQLValue(time))
+        try appendLedger(
+            json == nil ? .policyRemoved : .policySet, tenantID: id,
+            details: LedgerDetails.policy(version: version, json: json), at: time)
         try bumpConfigurationGeneration()
         return version
     }
@@ -69,6 +72,10 @@ extension SQLConnection {
         try run(
             "INSERT INTO policies (bucket_id, version, json, created_at) VALUES ($1, $2, $3, $4)", .int(id),
             .int(version), SQLValue(json), SQLValue(time))
+        let tenantID = try first("SELECT tenant_id FROM buckets WHERE id = $1", .int(id)) { $0.int(0) }
+        try appendLedger(
+            json == nil ? .policyRemoved : .policySet, tenantID: tenantID, bucketID: id,
+            details: LedgerDetails.policy(version: version, json: json), at: time)
         try bumpConfigurationGeneration()
         return version
     }

@@ -66,11 +66,7 @@ extension SQLConnection {
                 .int(backendID)) == 1
         case .present:
             guard try isLive(versionID) else { return false }
-            return try run(
-                """
-                UPDATE replicas SET state = 'present'
-                WHERE version_sequence = $1 AND backend_id = $2 AND state IN ('pending', 'present')
-                """, .int(sequence), .int(backendID)) == 1
+            return try makePresent(versionID, sequence, backendID)
         case .pending:
             guard try isLive(versionID) else { return false }
             return try run(
@@ -79,29 +75,60 @@ extension SQLConnection {
         }
     }
 
+    private func makePresent(_ id: VersionID, _ sequence: Int64, _ backendID: Int64) throws(S3Error) -> Bool {
+        let isNew =
+            try run(
+                """
+                UPDATE replicas SET state = 'present'
+                WHERE version_sequence = $1 AND backend_id = $2 AND state = 'pending'
+                """, .int(sequence), .int(backendID)) == 1
+        guard isNew else {
+            return try has(
+                "SELECT 1 FROM replicas WHERE version_sequence = $1 AND backend_id = $2 AND state = 'present'",
+                .int(sequence), .int(backendID))
+        }
+        let version = try first("SELECT bucket_id, size_bytes FROM versions WHERE sequence = $1", .int(sequence)) {
+            (bucketID: $0.int(0), sizeBytes: $0.int(1))
+        }
+        guard let version else { throw S3Error(.internalError, cause: "a replica without its version") }
+        try appendLedger(.present, bucketID: version.bucketID, versionID: id, backendID: backendID)
+        try countProgress(backendID: backendID, sizeBytes: version.sizeBytes)
+        return true
+    }
+
     /// Writes down in which physical bucket a replica's bytes are, or are about to be; false when there is no such
     /// replica, or one that is present already.
     package func setReplica(
         versionID: VersionID, backendID: Int64, physicalBucket: String
     ) throws(S3Error) -> Bool {
-        guard let sequence = try sequence(of: versionID) else { return false }
-        return try run(
-            """
-            UPDATE replicas SET physical_bucket = $3
-            WHERE version_sequence = $1 AND backend_id = $2 AND state <> 'present'
-            """, .int(sequence), .int(backendID), .text(physicalBucket)) == 1
+        guard
+            let version = try first(
+                "SELECT sequence, bucket_id FROM versions WHERE id = $1", .bytes(versionID.bytes),
+                row: { (sequence: $0.int(0), bucketID: $0.int(1)) })
+        else { return false }
+        let isSet =
+            try run(
+                """
+                UPDATE replicas SET physical_bucket = $3
+                WHERE version_sequence = $1 AND backend_id = $2 AND state <> 'present'
+                """, .int(version.sequence), .int(backendID), .text(physicalBucket)) == 1
+        if isSet {
+            try appendLedger(.granted, bucketID: version.bucketID, versionID: versionID, backendID: backendID)
+        }
+        return isSet
     }
 
     /// Adds a replica that the version does not have yet; false when the version has no row, or a replica there, or is
     /// dead and the replica is not `removing`.
     package func insertReplica(_ replica: Replica) throws(S3Error) -> Bool {
-        guard let sequence = try sequence(of: replica.versionID) else { return false }
+        guard let version = try version(id: replica.versionID) else { return false }
+        let sequence = version.sequence
         if replica.state != .removing, try !isLive(replica.versionID) { return false }
         let isThere = try has(
             "SELECT 1 FROM replicas WHERE version_sequence = $1 AND backend_id = $2", .int(sequence),
             .int(replica.backendID))
         guard !isThere else { return false }
-        try insertReplica(replica, of: sequence, state: replica.state)
+        try insertReplica(replica, of: sequence, bucketID: version.bucketID, state: replica.state)
         return true
     }
 
@@ -112,11 +139,24 @@ extension SQLConnection {
             .text(physicalBucket))
     }
 
-    /// Forgets a replica whose bytes are gone; with the last one of a dead version the version's row goes, too.
+    /// Forgets a replica whose bytes are gone, or whose backend is lost; with the last one of a dead version the
+    /// version's row goes, too.
     package func deleteReplica(versionID: VersionID, backendID: Int64) throws(S3Error) {
-        guard let sequence = try sequence(of: versionID) else { return }
-        try run(
-            "DELETE FROM replicas WHERE version_sequence = $1 AND backend_id = $2", .int(sequence), .int(backendID))
+        let version = try first(
+            "SELECT sequence, bucket_id FROM versions WHERE id = $1", .bytes(versionID.bytes)
+        ) { (sequence: $0.int(0), bucketID: $0.int(1)) }
+        guard let version else { return }
+        let sequence = version.sequence
+        let physicalBucket = try first(
+            "DELETE FROM replicas WHERE version_sequence = $1 AND backend_id = $2 RETURNING physical_bucket",
+            .int(sequence), .int(backendID)
+        ) { $0.text(0) }
+        // Without a physical bucket nothing was ever sent.
+        if physicalBucket?.isEmpty == false {
+            try appendLedger(
+                try isLost(backendID) ? .dropped : .removed, bucketID: version.bucketID, versionID: versionID,
+                backendID: backendID)
+        }
         try run(
             """
             DELETE FROM versions WHERE sequence = $1 AND state = 'dead'
@@ -124,13 +164,20 @@ extension SQLConnection {
             """, .int(sequence))
     }
 
-    func insertReplica(_ replica: Replica, of sequence: Int64, state: ReplicaState) throws(S3Error) {
+    func insertReplica(
+        _ replica: Replica, of sequence: Int64, bucketID: Int64, state: ReplicaState
+    ) throws(S3Error) {
         try run(
             """
             INSERT INTO replicas (version_sequence, backend_id, physical_bucket, physical_key, state)
             VALUES ($1, $2, $3, $4, $5)
             """, .int(sequence), .int(replica.backendID), .text(replica.physicalBucket), .bytes(replica.physicalKey),
             .text(state.rawValue))
+        // Where nothing was sent yet, there is nothing to tell.
+        guard state == .present || !replica.physicalBucket.isEmpty else { return }
+        try appendLedger(
+            state == .present ? .present : .granted, bucketID: bucketID, versionID: replica.versionID,
+            backendID: replica.backendID)
     }
 
     private func sequence(of id: VersionID) throws(S3Error) -> Int64? {

@@ -22,9 +22,19 @@ package struct SQLDialect: Sendable {
     package let identity: String
     /// Follows `)` of a table that is stored in the order of its primary key where the engine can.
     package let clustered: String
+    /// Statements that make the database refuse to change or remove rows of a table.
+    package let appendOnly: @Sendable (_ table: String) -> String
 
     package static let sqlite = SQLDialect(
-        bytes: "BLOB", text: "TEXT", identity: "INTEGER PRIMARY KEY AUTOINCREMENT", clustered: " WITHOUT ROWID")
+        bytes: "BLOB", text: "TEXT", identity: "INTEGER PRIMARY KEY AUTOINCREMENT", clustered: " WITHOUT ROWID",
+        appendOnly: { table in
+            ["UPDATE", "DELETE"].map { change in
+                """
+                CREATE TRIGGER \(table)_refuses_\(change.lowercased()) BEFORE \(change) ON \(table)
+                BEGIN SELECT RAISE(ABORT, '\(table) is append-only'); END;
+                """
+            }.joined(separator: "\n")
+        })
 }
 
 /// One connection to the metadata database, used by one thread at a time.

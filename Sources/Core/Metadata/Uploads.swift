@@ -116,14 +116,18 @@ extension SQLConnection {
     }
 
     package func insertPlace(_ place: UploadPlace) throws(S3Error) {
-        try run(
-            """
-            INSERT INTO upload_places (
-                upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state)
-            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
-            """, .bytes(place.uploadID.bytes), .int(place.backendID), .int(place.bucketID),
-            .text(place.physicalBucket), .bytes(place.physicalKey), SQLValue(place.nativeID),
-            .text(place.state.rawValue))
+        let isNew =
+            try run(
+                """
+                INSERT INTO upload_places (
+                    upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state)
+                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+                """, .bytes(place.uploadID.bytes), .int(place.backendID), .int(place.bucketID),
+                .text(place.physicalBucket), .bytes(place.physicalKey), SQLValue(place.nativeID),
+                .text(place.state.rawValue)) == 1
+        guard isNew else { return }
+        try appendLedger(
+            .granted, bucketID: place.bucketID, versionID: place.uploadID, backendID: place.backendID)
     }
 
     package func setNativeID(_ nativeID: String, uploadID: VersionID, backendID: Int64) throws(S3Error) {
@@ -143,10 +147,15 @@ extension SQLConnection {
             notBefore: time)
     }
 
-    package func deletePlace(uploadID: VersionID, backendID: Int64) throws(S3Error) {
-        try run(
-            "DELETE FROM upload_places WHERE upload_id = $1 AND backend_id = $2", .bytes(uploadID.bytes),
-            .int(backendID))
+    /// Forgets a place; `isCleared` says that nothing of the upload is left there, no object either.
+    package func deletePlace(uploadID: VersionID, backendID: Int64, isCleared: Bool = false) throws(S3Error) {
+        let bucketID = try first(
+            "DELETE FROM upload_places WHERE upload_id = $1 AND backend_id = $2 RETURNING bucket_id",
+            .bytes(uploadID.bytes), .int(backendID)
+        ) { $0.int(0) }
+        guard isCleared, let bucketID else { return }
+        try appendLedger(
+            try isLost(backendID) ? .dropped : .removed, bucketID: bucketID, versionID: uploadID, backendID: backendID)
     }
 
     /// Tells whether something of an upload may be in that physical bucket.

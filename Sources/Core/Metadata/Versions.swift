@@ -41,9 +41,11 @@ extension SQLConnection {
         try unless(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
         _ = try succeed(latest, with: &version, versioning)
         try point(to: version)
-        for replica in new.present { try insertReplica(replica, of: version.sequence, state: .present) }
+        for replica in new.present {
+            try insertReplica(replica, of: version.sequence, bucketID: version.bucketID, state: .present)
+        }
         for replica in new.pending {
-            try insertReplica(replica, of: version.sequence, state: .pending)
+            try insertReplica(replica, of: version.sequence, bucketID: version.bucketID, state: .pending)
             try insertJob(
                 kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
                 notBefore: version.lastModified)

@@ -85,8 +85,9 @@ package final class LiveBackend: Sendable {
 
     package var name: String { backend.record.name }
 
-    /// Reads are allowed in every state but `offline`.
-    package var isReadable: Bool { backend.record.state != .offline }
+    package var isReadable: Bool { backend.record.state.isReadable }
+    /// Its store is not asked for anything any more.
+    package var isLost: Bool { backend.record.state == .lost }
 
     /// Notes the outcome of a call for the breaker and hands the error on.
     package func observe<T>(_ call: (any Backend) throws(BackendError) -> T) throws(BackendError) -> T {

@@ -5,8 +5,8 @@
 package enum Placement {
     /// Returns where to write an object of `sizeBytes`, or which rule leaves too few backends.
     ///
-    /// A backend is *allowed* when it satisfies every residency rule, is neither read-only nor draining, and takes an
-    /// object of that size. Too few allowed ones are a refusal that waiting does not help; unhealthy and offline ones
+    /// A backend is *allowed* when it satisfies every residency rule, is active or offline, and takes an object of that
+    /// size. Too few allowed ones are a refusal that waiting does not help; unhealthy and offline ones
     /// count as allowed. With enough allowed but fewer healthy than `acknowledge` it is a refusal for now; in between,
     /// the healthy ones are written and the rest is pending.
     package static func decide(
@@ -76,7 +76,7 @@ package enum Placement {
         }
         switch candidate.state {
         case .active, .offline: return nil
-        case .readOnly, .draining:
+        case .readOnly, .draining, .lost:
             return Violation(rule: "backend.state", stage: stage + 2, reason: "is \(candidate.state.rawValue)")
         }
     }

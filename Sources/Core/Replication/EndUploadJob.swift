@@ -14,7 +14,9 @@ struct EndUploadJob {
             )
         }
         guard let place = found.place, place.state == .ending else { return try context.finish { _ in .obsolete } }
-        let live = try context.reachableBackend(backendID, in: try context.snapshot())
+        let snapshot = try context.snapshot()
+        if try context.backend(backendID, in: snapshot).isLost { return try finish(isCleared: !found.hasReplica) }
+        let live = try context.reachableBackend(backendID, in: snapshot)
         try context.checkGoingOn()
         try context.ask(live) { backend throws(BackendError) in
             try backend.abortUploads(place.object, uploadID: place.nativeID)
@@ -24,8 +26,12 @@ struct EndUploadJob {
         if !found.hasReplica {
             try context.ask(live) { backend throws(BackendError) in try backend.delete(place.object) }
         }
-        return try context.finish { sql throws(S3Error) in
-            try sql.deletePlace(uploadID: uploadID, backendID: backendID)
+        return try finish(isCleared: !found.hasReplica)
+    }
+
+    private func finish(isCleared: Bool) throws(JobFailure) -> JobOutcome {
+        try context.finish { sql throws(S3Error) in
+            try sql.deletePlace(uploadID: uploadID, backendID: backendID, isCleared: isCleared)
             return .uploadEnded
         }
     }

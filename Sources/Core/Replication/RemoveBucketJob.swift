@@ -19,7 +19,8 @@ struct RemoveBucketJob {
         }
         guard let mappings, !mappings.isEmpty else { return try context.finish { _ in .obsolete } }
         let snapshot = try context.snapshot()
-        let live = try context.reachableBackend(job.backendID, in: snapshot)
+        let isLost = try context.backend(job.backendID, in: snapshot).isLost
+        let live = isLost ? nil : try context.reachableBackend(job.backendID, in: snapshot)
         for mapping in mappings {
             let isInUse = try context.read { sql throws(S3Error) -> Bool in
                 if try sql.hasReplicas(backendID: mapping.backendID, physicalBucket: mapping.physicalName) {
@@ -28,7 +29,7 @@ struct RemoveBucketJob {
                 return try sql.hasUploadPlaces(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
             }
             guard !isInUse else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
-            try remove(mapping.physicalName, live)
+            if let live { try remove(mapping.physicalName, live) }
         }
         return try context.finish { sql throws(S3Error) in
             for mapping in mappings {

@@ -61,6 +61,8 @@ struct RemoveReplicaJob {
     private func delete(_ replica: Replica, isOfParts: Bool, _ snapshot: WorldSnapshot) throws(JobFailure) {
         // Without a physical bucket nothing was ever sent.
         guard !replica.physicalBucket.isEmpty else { return }
+        // A lost store is not asked; should it come back, reconciling removes what is left there.
+        if try context.backend(place, in: snapshot).isLost { return }
         let live = try context.reachableBackend(place, in: snapshot)
         try context.checkGoingOn()
         do throws(BackendError) {

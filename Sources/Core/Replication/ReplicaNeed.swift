@@ -52,8 +52,9 @@ enum ReplicaNeed: Equatable {
         return DistinctSelection.largestCount(kept.compactMap { place($0, policy) }) < policy.replicaCount
     }
 
-    /// Where a replica counts for `policy`, whatever the backend's state; nil where residency keeps it out.
+    /// Where a replica counts for `policy`; nil where residency keeps it out, and on a backend that is lost.
     private static func place(_ candidate: PlacementCandidate, _ policy: EffectivePolicy) -> DistinctPlace? {
+        guard candidate.state != .lost else { return nil }
         guard policy.rules.allSatisfy({ $0.violation(by: candidate.location) == nil }) else { return nil }
         return DistinctPlace(of: candidate, distinct: policy.replicaCount > 1 ? policy.distinct : [])
     }

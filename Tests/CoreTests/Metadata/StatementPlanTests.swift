@@ -66,6 +66,7 @@ import Testing
             }
             try useHealth(world, db)
             try useUploads(world, db)
+            try useLedger(world, db)
             try Self.useVersions(world, db, key)
             _ = try db.jobs(state: .ready, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
@@ -107,6 +108,21 @@ import Testing
         try db.deletePlace(uploadID: upload.id, backendID: world.backends[0].id)
         _ = try db.endUploads(begunBefore: time, limit: 10, at: time)
         _ = try db.commitDelete(bucketID: world.bucket.id, key: upload.key, at: time, unless: { _ in })
+    }
+
+    private static func useLedger(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let head = try db.ledgerHead()
+        let zero = [UInt8](repeating: 0, count: 16)
+        _ = try db.ledgerHash(sequence: head.sequence)
+        #expect(try db.ledgerEntries(after: 0, limit: 3).count == 3)
+        #expect(try db.ledgerSettings(after: 0, upTo: head.sequence, limit: 3).count == 3)
+        let replicas = try db.ledgerReplicas(
+            bucketID: world.bucket.id, after: zero, 0, upTo: head.sequence, limit: 3)
+        #expect(replicas.count == 3)
+        let signed = SignedLedgerHead(head: head, signedAt: .now(), signature: [1])
+        #expect(try db.insertSignedHead(signed))
+        #expect(try db.signedHeads(after: 0, limit: 2) == [signed])
+        _ = try db.progress(backendID: world.backends[0].id, minutes: 10, at: .now())
     }
 
     private static func useVersions(_ world: MetadataScenario, _ db: any SQLConnection, _ key: ObjectKey) throws {

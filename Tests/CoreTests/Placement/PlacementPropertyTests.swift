@@ -60,7 +60,9 @@ import Testing
             jurisdictions: some(["EU", "EEA"], atMost: 2, &numbers),
             provider: ["p", "q", "r", nil].randomElement(using: &numbers) ?? nil,
             certifications: some(["c5", "iso27001"], atMost: 2, &numbers))
-        let states: [BackendState] = [.active, .active, .active, .active, .active, .readOnly, .draining, .offline]
+        let states: [BackendState] = [
+            .active, .active, .active, .active, .active, .readOnly, .draining, .offline, .lost,
+        ]
         return PlacementCandidate(
             backendID: id, name: "b\(id)", location: location, state: states.randomElement(using: &numbers) ?? .active,
             isHealthy: Int.random(in: 0..<4, using: &numbers) > 0)

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func `read-only and draining backends take no new bytes`() throws {
-        for state in [BackendState.readOnly, .draining] {
+        for state in [BackendState.readOnly, .draining, .lost] {
             let other = Self.backend(3, "de-1", country: "DE", state: state)
             #expect(refusal(try policy(#"{"replicas":{"count":2}}"#), finland, other)?.rule == "backend.state")
             #expect(try plan(policy(), other, france).grants.map(\.backendID) == [4])

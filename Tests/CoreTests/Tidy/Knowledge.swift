@@ -50,6 +50,8 @@ enum Knowledge {
     static let exceptions: [Exception: String] = [
         Exception(folder: "Errors", type: "XMLWriter"): "an error document is XML, and there is one writer of it",
         Exception(folder: "Naming", type: "Crypto"): "a key too long for a backend is named by its hash",
+        Exception(folder: "Metadata", type: "Crypto"): "each row of the ledger is hashed with the one before it",
+        Exception(folder: "Metadata", type: "JSONValue"): "the ledger tells of backends, buckets and policies in JSON",
         Exception(folder: "Backend", type: "BackendRecord"): "a backend is made from its row",
     ]
 
