@@ -12,7 +12,8 @@ enum AuthorizationHeader {
             throw malformed(CredentialScope.malformed)
         }
         let (date, moment) = try signingDate(request.headers)
-        if let fault = scope.fault(region: request.site.region, requestDate: date) {
+        let region = asksForRegion(request, scope) ? CredentialScope.unknownRegion : request.site.region
+        if let fault = scope.fault(region: region, requestDate: date) {
             let error = malformed(fault.text)
             throw fault.region.map { error.detail("Region", $0) } ?? error
         }
@@ -25,6 +26,20 @@ enum AuthorizationHeader {
         return SignatureClaim(
             scope: scope, signedHeaders: Array(fields.signedHeaders), signature: Array(fields.signature), date: date,
             moment: moment)
+    }
+
+    /// Whether this is GetBucketLocation of a client that does not know the region yet.
+    ///
+    /// minio-py, minio-go and what is built on them ask so before anything else, and sign for `us-east-1`, as for AWS's
+    /// endpoint without a region.
+    private static func asksForRegion(_ request: HTTPRequest, _ scope: CredentialScope) -> Bool {
+        guard request.method == .get, scope.region.elementsEqual(CredentialScope.unknownRegion.utf8),
+            request.target.has("location")
+        else { return false }
+        do throws(S3Error) { return try S3Route(routing: request).operation == .getBucketLocation } catch {
+            // What cannot be routed is refused for that once the signature is right for the site.
+            return false
+        }
     }
 
     private struct Components {

@@ -11,6 +11,8 @@ struct CredentialScope {
     static let service = Array("s3".utf8)
     static let terminator = Array("aws4_request".utf8)
     static let maximumAccessKeyIDBytes = 128
+    /// What clients sign for while they do not know the region.
+    static let unknownRegion = "us-east-1"
 
     /// Returns nil when `text` has not five parts with an eight-digit date.
     ///

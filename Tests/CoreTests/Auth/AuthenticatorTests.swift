@@ -151,6 +151,22 @@ import Testing
         #expect(code(try SignedRequest(signingRegion: "us-east-1").byHeader()) == .authorizationHeaderMalformed)
     }
 
+    @Test func `only the question for a bucket's region may be signed for us-east-1`() throws {
+        func asking(
+            _ path: String = "/bucket", method: String = "GET", query: String = "location", region: String = "us-east-1"
+        ) -> SignedRequest {
+            SignedRequest(method: method, path: path, query: [(query, "")], signingRegion: region)
+        }
+        #expect(code(try asking().byHeader()) == nil)
+        for other in [
+            asking("/bucket/key"), asking(method: "PUT"), asking(method: "DELETE"), asking(query: "versions"),
+            asking("/"), asking("/Not_A_Bucket"), asking(region: "us-west-2"), asking(region: "us-east-11"),
+        ] {
+            #expect(code(try other.byHeader()) == .authorizationHeaderMalformed)
+        }
+        #expect(code(try asking().byQuery()) == .authorizationQueryParametersError)
+    }
+
     @Test(arguments: ["aws4_request,", "aws4_reques,", "x/aws4_request,"])
     func `a wrong service, terminator or credential is refused`(end: String) {
         #expect(code(try SignedRequest(service: "ec2").byHeader()) == .authorizationHeaderMalformed)

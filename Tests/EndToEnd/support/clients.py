@@ -4,7 +4,7 @@ import hashlib
 import pathlib
 import subprocess
 
-from .paths import CLIENTS
+from .paths import CLIENTS, S3FS_PYTHON
 
 SECONDS = 90
 
@@ -63,6 +63,21 @@ def s3cmd(stack, *words, tenant=None, **options):
     return run(
         [CLIENTS / "s3cmd", *options_words, *words], stack.environment | {"HOME": str(stack.directory)}, **options
     )
+
+
+def restic(stack, place, *words, tenant=None, **options):
+    """restic of the distribution on the repository at `place`, BUCKET/PREFIX; its cache is empty in the beginning."""
+    environment = stack.client_environment(tenant) | {
+        "RESTIC_REPOSITORY": f"s3:{stack.https_url}/{place}",
+        "RESTIC_PASSWORD": "correct horse",
+    }
+    return run(["restic", "--cacert", stack.authority.ca, *words], environment, **options)
+
+
+def s3fs_program(stack, scene, bucket, tenant=None):
+    """Runs one scene of s3fs_scenes.py in s3fs's environment, where nothing else is installed."""
+    words = [S3FS_PYTHON, pathlib.Path(__file__).with_name("s3fs_scenes.py"), scene, bucket]
+    return run(words, stack.client_environment(tenant))
 
 
 def curl(stack, *words, tenant=None, signed=True, **options):
