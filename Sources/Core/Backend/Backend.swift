@@ -168,10 +168,13 @@ package struct BackendError: Error, Sendable, Equatable {
     package let kind: Kind
     package let backend: String
     package let cause: String
+    /// The store kept us waiting until a deadline, instead of failing at once.
+    package let isHang: Bool
 
-    package init(_ kind: Kind, backend: String, _ cause: String) {
+    package init(_ kind: Kind, backend: String, _ cause: String, isHang: Bool = false) {
         self.kind = kind
         self.backend = backend
         self.cause = cause
+        self.isHang = isHang
     }
 }

@@ -17,6 +17,8 @@ struct TransferFailure: Error, Equatable {
 
     let reason: Reason
     let text: String
+    /// A deadline ended it.
+    var isHang = false
 }
 
 /// HTTP/1.1 to one store over libcurl, with connections that are kept for the next request.
@@ -45,6 +47,7 @@ final class CurlClient: Sendable {
     func patientExchange() -> TransferExchange {
         var patient = deadlines
         patient.stallMilliseconds = deadlines.longCallMilliseconds
+        patient.answerMilliseconds = deadlines.longCallMilliseconds
         return TransferExchange(deadlines: patient, now: MonotonicClock.milliseconds)
     }
 
@@ -81,15 +84,6 @@ private struct CurlSettings {
     let isHTTPS: Bool
     let caFile: String?
     let deadlines: TransferDeadlines
-}
-
-/// A clock that never steps.
-enum MonotonicClock {
-    static func milliseconds() -> Int64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
 }
 
 /// One easy handle and the connection it keeps.
@@ -227,7 +221,8 @@ enum MonotonicClock {
         case .caller: throw TransferFailure(reason: .stopped, text: "stopped")
         case .hostile(let text): throw TransferFailure(reason: .hostile, text: text)
         case .stalled:
-            throw TransferFailure(reason: hasHead ? .cut : .unreachable, text: "the store stopped answering in time")
+            throw TransferFailure(
+                reason: hasHead ? .cut : .unreachable, text: "the store stopped answering in time", isHang: true)
         case nil: break
         }
         guard code != CURLE_OK else {
@@ -236,7 +231,8 @@ enum MonotonicClock {
             }
             return head
         }
-        throw TransferFailure(reason: hasHead ? .cut : .unreachable, text: text(of: code))
+        throw TransferFailure(
+            reason: hasHead ? .cut : .unreachable, text: text(of: code), isHang: code == CURLE_OPERATION_TIMEDOUT)
     }
 
     /// What libcurl says, as one line of ASCII: parts of it may come from the store.

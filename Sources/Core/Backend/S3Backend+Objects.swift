@@ -182,7 +182,7 @@ extension S3Backend {
 extension BackendError {
     /// A PUT has no head before its end: a connection that dies then leaves the outcome unknown, and nothing more.
     fileprivate var asPutFailure: BackendError {
-        kind == .short || kind == .stopped ? BackendError(.unavailable, backend: backend, cause) : self
+        kind == .short || kind == .stopped ? BackendError(.unavailable, backend: backend, cause, isHang: isHang) : self
     }
 }
 

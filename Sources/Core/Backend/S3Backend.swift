@@ -54,6 +54,12 @@ package final class S3Backend: Backend {
     /// Signs and sends `call`; returns the head of the answer, whatever its status.
     func send(_ call: StoreCall, _ exchange: TransferExchange) throws(BackendError) -> TransferHead {
         if let bucket = call.bucket, !Self.isBucketName(bucket) { throw failure(.refused, "not a bucket name") }
+        let deadlines = client.deadlines
+        if call.duration == .transfer, call.method == .get {
+            exchange.answerMilliseconds = Int64(deadlines.firstByteMilliseconds)
+        } else {
+            exchange.answerMilliseconds += call.bodySizeBytes / deadlines.durableBytesPerMillisecond
+        }
         do throws(TransferFailure) { return try client.perform(signed(call), exchange) } catch {
             let kind: BackendError.Kind =
                 switch error.reason {
@@ -61,7 +67,8 @@ package final class S3Backend: Backend {
                 case .cut: .short
                 case .stopped: .stopped
                 }
-            throw failure(kind, "\(call.method.rawValue): \(error.text)")
+            throw BackendError(
+                kind, backend: record.name, "\(call.method.rawValue): \(error.text)", isHang: error.isHang)
         }
     }
 

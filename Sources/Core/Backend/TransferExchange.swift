@@ -1,11 +1,17 @@
 /// How long a store may take; every transfer has all of them (DESIGN.md 7).
 package struct TransferDeadlines: Sendable {
     /// Name resolution, TCP and TLS together.
-    package var connectMilliseconds = 5_000
+    package var connectMilliseconds = 3_000
+    /// From the request to the head of the answer, for a read of an object.
+    package var firstByteMilliseconds = 5_000
+    /// The same for every other call, counted from the last byte of the body that is sent: the store has to make it durable.
+    package var answerMilliseconds = 10_000
+    /// What is added to that for a body: the time it takes at this speed.
+    package var durableBytesPerMillisecond: Int64 = 16 << 10
     /// The longest time in which fewer than `minimumBytes` move while we wait for the store.
     ///
     /// Time that our own caller spends with a piece does not count, so a slow client is not taken for a slow store.
-    package var stallMilliseconds = 30_000
+    package var stallMilliseconds = 10_000
     package var minimumBytes: Int64 = 16 << 10
     /// The whole of a call that moves no object.
     package var smallCallMilliseconds = 30_000
@@ -48,6 +54,8 @@ struct TransferRequest {
     private(set) var errorBody: [UInt8] = []
     /// Why we ended the transfer ourselves.
     private(set) var stop: Stop?
+    /// How long the store may take until the head of its answer, in milliseconds, counted from the last byte we sent.
+    var answerMilliseconds: Int64
 
     enum Stop: Equatable {
         /// A closure said so.
@@ -63,6 +71,7 @@ struct TransferRequest {
     private var headerLines = 0
     private var windowStart: Int64 = 0
     private var windowBytes: Int64 = 0
+    private var waitingSince: Int64 = 0
     private var now: () -> Int64
 
     /// Bounds over all header lines of a transfer, interim answers and trailers included.
@@ -74,6 +83,7 @@ struct TransferRequest {
     init(deadlines: TransferDeadlines, now: @escaping () -> Int64) {
         self.deadlines = deadlines
         self.now = now
+        answerMilliseconds = Int64(deadlines.answerMilliseconds)
     }
 
     /// Makes `body` what is sent.
@@ -100,6 +110,7 @@ struct TransferRequest {
     /// Begins the (next) attempt; false when the body cannot be sent again.
     func begin(isRetry: Bool) -> Bool {
         windowStart = now()
+        waitingSince = windowStart
         windowBytes = 0
         return !isRetry || rewind()
     }
@@ -156,6 +167,7 @@ struct TransferRequest {
             return nil
         }
         windowBytes += Int64(count)
+        if count > 0 { waitingSince = now() }
         return count
     }
 
@@ -163,6 +175,7 @@ struct TransferRequest {
 
     /// Called about once a second; false when the store is too slow.
     func isMoving() -> Bool {
+        if !headIsComplete, now() - waitingSince >= answerMilliseconds { return halt(.stalled) }
         // The window begins anew as soon as enough has moved: a store that falls silent is given up one window later.
         if windowBytes >= deadlines.minimumBytes {
             windowStart = now()

@@ -75,29 +75,3 @@ package final class World: Sendable {
             generation: generation, backends: backends, database: database, masterKeys: masterKeys)
     }
 }
-
-/// A backend with what this process has learned about its health.
-package final class LiveBackend: Sendable {
-    package let backend: any Backend
-    package let breaker = CircuitBreaker()
-
-    package init(_ backend: any Backend) { self.backend = backend }
-
-    package var name: String { backend.record.name }
-
-    package var isReadable: Bool { backend.record.state.isReadable }
-    /// Its store is not asked for anything any more.
-    package var isLost: Bool { backend.record.state == .lost }
-
-    /// Notes the outcome of a call for the breaker and hands the error on.
-    package func observe<T>(_ call: (any Backend) throws(BackendError) -> T) throws(BackendError) -> T {
-        do throws(BackendError) {
-            let result = try call(backend)
-            breaker.recordSuccess()
-            return result
-        } catch {
-            if error.kind == .unavailable || error.kind == .full { breaker.recordFailure(at: Timestamp.now()) }
-            throw error
-        }
-    }
-}

@@ -97,12 +97,12 @@ package final class WorldSnapshot: Sendable {
     }
 
     /// Every backend as the placement function sees it, in order of id.
-    package func candidates(at now: Timestamp = .now()) -> [PlacementCandidate] {
+    package func candidates() -> [PlacementCandidate] {
         backends.sorted { $0.key < $1.key }.map { id, live in
             let record = live.backend.record
             return PlacementCandidate(
                 backendID: id, name: record.name, location: record.location, state: record.state,
-                isHealthy: live.breaker.allowsRequest(at: now))
+                isHealthy: live.takesBytes)
         }
     }
 
@@ -113,11 +113,10 @@ package final class WorldSnapshot: Sendable {
             backends[replica.backendID].flatMap { $0.isReadable ? (replica, $0) : nil }
         }
         guard found.count > 1 else { return found }
-        let now = Timestamp.now()
         var healthy: [(Replica, LiveBackend)] = []
         var others: [(Replica, LiveBackend)] = []
         for pair in found {
-            if pair.1.breaker.allowsRequest(at: now) { healthy.append(pair) } else { others.append(pair) }
+            if pair.1.breaker.admits() { healthy.append(pair) } else { others.append(pair) }
         }
         return healthy + others
     }

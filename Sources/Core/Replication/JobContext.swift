@@ -50,11 +50,11 @@ struct JobContext: Sendable {
 
     /// The backend of that id; throws when there is none, when it is offline, or while its breaker is open.
     ///
-    /// Placement asks the breakers itself: asking twice would take the one trial away that a half-open one allows.
+    /// Only looks: the call itself takes the one trial that a half-open breaker allows.
     func reachableBackend(_ id: Int64, in snapshot: WorldSnapshot) throws(JobFailure) -> LiveBackend {
         let live = try backend(id, in: snapshot)
         guard live.isReadable else { throw JobFailure(.unavailable, "\(live.name) is offline") }
-        guard live.breaker.allowsRequest(at: .now()) else {
+        guard live.breaker.admits() else {
             throw JobFailure(.unavailable, "\(live.name) failed lately; not asked again yet")
         }
         return live

@@ -83,12 +83,16 @@ final class HostileServer: @unchecked Sendable {
         close(listener)
     }
 
-    func backend() throws -> S3Backend {
+    static var shortDeadlines: TransferDeadlines {
         var deadlines = TransferDeadlines()
         deadlines.connectMilliseconds = 1000
         deadlines.stallMilliseconds = 1000
         deadlines.smallCallMilliseconds = 2000
-        return try S3Backend(
+        return deadlines
+    }
+
+    func backend(_ deadlines: TransferDeadlines = shortDeadlines) throws -> S3Backend {
+        try S3Backend(
             BackendScenario.record(.s3, endpoint: endpoint, accessKeyID: "AKIAEXAMPLE"),
             secret: Array("top-secret".utf8), deadlines: deadlines)
     }
