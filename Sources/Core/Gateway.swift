@@ -62,7 +62,7 @@ package final class Gateway: Sendable {
         case .headObject: answer = try GetObject.head(call)
         case .putObject: answer = try PutObject.put(call)
         case .postObject: answer = try PostObject.post(call)
-        case .copyObject: answer = try CopyObject.copy(call)
+        case .copyObject: return try executeSlowly(call, on: &wire, CopyObject.copy)
         case .deleteObject: answer = try DeleteObjects.one(call)
         case .deleteObjects: answer = try DeleteObjects.many(call)
         case .listObjects: answer = try ListObjects.version1(call)
@@ -73,9 +73,9 @@ package final class Gateway: Sendable {
         case .getBucketLocation: answer = try BucketOperations.location(call)
         case .deleteBucket: answer = try BucketOperations.delete(call)
         case .createMultipartUpload: answer = try MultipartUploads.create(call)
-        case .uploadPartCopy: answer = try UploadPartCopy.copy(call)
+        case .uploadPartCopy: return try executeSlowly(call, on: &wire, UploadPartCopy.copy)
         case .uploadPart: answer = try UploadPartOperation.upload(call)
-        case .completeMultipartUpload: answer = try CompleteUpload.complete(call)
+        case .completeMultipartUpload: return try executeSlowly(call, on: &wire, CompleteUpload.complete)
         case .abortMultipartUpload: answer = try MultipartUploads.abort(call)
         case .listParts: answer = try ListParts.answer(call)
         case .listMultipartUploads: answer = try MultipartUploads.list(call)
@@ -93,6 +93,10 @@ package final class Gateway: Sendable {
             .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
             throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
         }
+        send(answer, of: call, on: &wire)
+    }
+
+    func send(_ answer: Answer, of call: Call, on wire: inout some Wire & ~Copyable) {
         do throws(WireClosed) {
             guard !answer.body.isEmpty else { return try wire.send(answer.head) }
             try wire.send(answer.head, body: answer.body)
@@ -101,19 +105,21 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// Logs a refusal under the request's id; what is no refusal but an answer, such as 304 or 404, is not logged.
+    func log(_ error: S3Error, rawPath: [UInt8], id: RequestID) {
+        guard !Self.answers.contains(error.code) else { return }
+        let isOurs = error.code.status >= 500 && error.code != .notImplemented || error.cause != nil
+        Self.log.log(
+            level: isOurs ? .error : .info, isOurs ? "request failed" : "request refused",
+            metadata: [
+                "request": "\(id)", "code": "\(error.code.name)", "cause": "\(error.cause ?? error.message)",
+                "path": "\(String(decoding: rawPath, as: UTF8.self))",
+            ])
+    }
+
     /// Sends the error document, also for a request that could not even be read; a 304 has none.
-    ///
-    /// Every refusal is logged under the request's id; what is no refusal but an answer, such as 304 or 404, is not.
     package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
-        if !Self.answers.contains(error.code) {
-            let isOurs = error.code.status >= 500 && error.code != .notImplemented || error.cause != nil
-            Self.log.log(
-                level: isOurs ? .error : .info, isOurs ? "request failed" : "request refused",
-                metadata: [
-                    "request": "\(id)", "code": "\(error.code.name)", "cause": "\(error.cause ?? error.message)",
-                    "path": "\(String(decoding: rawPath, as: UTF8.self))",
-                ])
-        }
+        log(error, rawPath: rawPath, id: id)
         let isNotModified = error.code == .notModified
         var head = ResponseHead(status: error.code.status, contentLength: isNotModified ? nil : 0)
         head.add("x-amz-request-id", id.description)

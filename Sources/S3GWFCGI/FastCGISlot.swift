@@ -33,6 +33,8 @@ private import CFastCGI
     private var isBroken = false
     /// Bytes of the body that were promised and are still to come.
     private var remaining: Int64 = 0
+    /// Nothing was promised: every piece goes out at once.
+    private var isOpenEnded = false
 
     /// Prepares libfcgi for this process; without it every accept fails at once.
     static func prepareLibrary() -> Bool { FCGX_Init() == 0 }
@@ -65,6 +67,7 @@ private import CFastCGI
         isHeadSent = false
         isEnded = false
         isBroken = false
+        isOpenEnded = false
         remaining = 0
         pending.removeAll(keepingCapacity: true)
         return true
@@ -95,7 +98,9 @@ private import CFastCGI
     mutating func send(_ head: ResponseHead) throws(WireClosed) {
         guard !isHeadSent else { return cutShort("a second head was sent for one request") }
         isHeadSent = true
-        remaining = isHEAD || !ResponseBytes.hasBody(head.status) ? 0 : head.contentLength ?? 0
+        isOpenEnded = head.isOpenEnded
+        let promisedBytes = isOpenEnded ? Int64.max : head.contentLength ?? 0
+        remaining = isHEAD || !ResponseBytes.hasBody(head.status) ? 0 : promisedBytes
         pending.append(contentsOf: [0, 0, 0, 0, 0, 0, 0, 0])
         ResponseBytes.append(head, to: &pending)
         guard pending.count <= ResponseBytes.maximumRecordBytes else {
@@ -111,7 +116,7 @@ private import CFastCGI
         guard !isBroken else { throw WireClosed() }
         guard !isHEAD, remaining > 0, piece.count > 0 else { return }
         let piece = unsafe UnsafeRawBufferPointer(rebasing: piece.prefix(Int(min(remaining, Int64(piece.count)))))
-        let isSmall = Int64(pending.count) + remaining <= Int64(Self.smallAnswerBytes)
+        let isSmall = !isOpenEnded && Int64(pending.count) + remaining <= Int64(Self.smallAnswerBytes)
         remaining -= Int64(piece.count)
         guard !(isSmall && !pending.isEmpty) else {
             unsafe pending.append(contentsOf: piece)

@@ -46,7 +46,11 @@ enum ResponseBytes {
             bytes.append(contentsOf: header.value)
             newLine(&bytes)
         }
-        if let length = head.contentLength, hasBody(head.status) {
+        if head.isOpenEnded {
+            // nginx sends each record on at once, and does not tell the client (s3gw-server.conf does not ignore it).
+            bytes.append(contentsOf: "X-Accel-Buffering: no".utf8)
+            newLine(&bytes)
+        } else if let length = head.contentLength, hasBody(head.status) {
             bytes.append(contentsOf: "Content-Length: ".utf8)
             bytes.append(contentsOf: String(length).utf8)
             newLine(&bytes)

@@ -75,6 +75,28 @@ import Testing
         #expect(answer.body == bytes(70_000) && answer.hasEnded && answer.head.contains("Content-Length: 100000"))
     }
 
+    @Test func `an open-ended body goes out piece by piece, tells nginx so, and ends with the request`() throws {
+        let answer = try exchange { slot in
+            var head = ResponseHead(status: 200, contentLength: nil)
+            head.isOpenEnded = true
+            try slot.send(head)
+            for piece in [bytes(1), bytes(100), bytes(70_000)] {
+                try slot.send(body: piece)
+                usleep(20_000)
+            }
+        }
+        #expect(answer.head == "Status: 200 OK\r\nX-Accel-Buffering: no\r\n\r\n")
+        #expect(answer.body == bytes(1) + bytes(100) + bytes(70_000))
+        #expect(answer.hasEnded && answer.reads > 2)
+        let head = try exchange(isHEAD: true) { slot in
+            var head = ResponseHead(status: 200, contentLength: nil)
+            head.isOpenEnded = true
+            try slot.send(head)
+            try slot.send(body: bytes(10))
+        }
+        #expect(head.body.isEmpty && head.hasEnded)
+    }
+
     @Test func `a body longer than promised is clipped`() throws {
         let answer = try exchange { slot in
             try slot.send(ResponseHead(status: 200, contentLength: 10))

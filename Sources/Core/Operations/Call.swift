@@ -10,6 +10,8 @@ package struct Call: Sendable {
     package let world: World
     /// What a form upload brought; nil for every other request.
     package var form: SignedForm?
+    /// Where an operation that may take long puts the head with which its answer may begin; nil for the others.
+    package var earlyHead: EarlyHead?
 
     package var database: Database { world.database }
 

@@ -36,7 +36,9 @@ enum CompleteUpload {
             call: call, work: try PlacedWork(call, bucket, tags: upload.tags), upload: upload, whole: whole,
             conditions: conditions)
         do throws(S3Error) {
-            return answer(call, bucket, try completion.run())
+            return answer(
+                call, bucket,
+                try completion.run { draft in call.earlyHead?.allow(answer(call, bucket, draft).head) })
         } catch {
             guard error.code == .noSuchUpload else { throw error }
             // Another request may have completed it a moment ago.
@@ -87,14 +89,17 @@ struct Completion {
 
     /// Returns the version that the upload became.
     ///
+    /// `takesTime` is called with the version to be before backends are asked.
+    ///
     /// Throws `NoSuchUpload` when the upload has ended, `OperationAborted` while it is being completed with other parts,
     /// `ServiceUnavailable` when too few backends made the object; it may be tried again then.
-    func run() throws(S3Error) -> ObjectVersion {
+    func run(takesTime: (ObjectVersion) -> Void) throws(S3Error) -> ObjectVersion {
         try begin()
         let places = try call.database.read { sql throws(S3Error) in try sql.uploadPlaces(upload.id) }
         let plan = try work.plan(whole.sizeBytes, avoiding: [:])
         let allowed = Set((plan.grants + plan.spares).map(\.backendID))
         let version = version()
+        takesTime(version)
         let native = FanOut.map(usable(places, allowed)) { place, nativeID in
             let object = NativeObject(
                 parts: nativeParts(on: place.backendID), eTag: whole.eTag, description: description(of: version))
@@ -167,7 +172,8 @@ struct Completion {
         ObjectVersion(
             id: upload.id, sequence: 0, bucketID: upload.bucketID, key: upload.key, isDeleteMarker: false,
             sizeBytes: whole.sizeBytes, eTag: whole.eTag, lastModified: .now(), storageClass: upload.storageClass,
-            checksum: whole.checksum, headers: upload.headers, tags: upload.tags)
+            checksum: whole.checksum, headers: upload.headers, isNull: work.bucket.versioning != .enabled,
+            tags: upload.tags)
     }
 
     private func description(of version: ObjectVersion) -> ObjectDescription {

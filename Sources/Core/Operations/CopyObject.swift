@@ -57,12 +57,11 @@ enum CopyObject {
         let writer = ObjectWriter(
             call: call, bucket: bucket, policy: try call.snapshot.policy(for: bucket, tags: wish.tags ?? version.tags))
         try writer.checkPlacement(sizeBytes: version.sizeBytes)
-        let copied = try write(version, replicas, wish, writer, key)
+        let copied = try write(version, replicas, wish, writer, key) { draft in
+            call.earlyHead?.allow(answer(draft, in: bucket, from: version, in: sourceBucket, call).head)
+        }
         let committed = try writer.commit(copied.version, copied.stored, unless: conditions)
-        var answer = answer(committed, call)
-        answer.head.addVersionID(of: committed, in: bucket)
-        if sourceBucket.versioning != .unversioned { answer.head.add("x-amz-copy-source-version-id", version.clientID) }
-        return answer
+        return answer(committed, in: bucket, from: version, in: sourceBucket, call)
     }
 
     /// Finds what `x-amz-copy-source` names, and checks the conditions on it.
@@ -115,7 +114,8 @@ enum CopyObject {
     // MARK: The bytes
 
     private static func write(
-        _ source: ObjectVersion, _ replicas: [Replica], _ wish: Wish, _ writer: ObjectWriter, _ key: ObjectKey
+        _ source: ObjectVersion, _ replicas: [Replica], _ wish: Wish, _ writer: ObjectWriter, _ key: ObjectKey,
+        takesTime: (ObjectVersion) -> Void
     ) throws(S3Error) -> (version: ObjectVersion, stored: ObjectWriter.Stored) {
         let call = writer.call
         let now = Timestamp.now()
@@ -124,7 +124,8 @@ enum CopyObject {
             sizeBytes: source.sizeBytes, eTag: "", lastModified: now, storageClass: wish.storageClass ?? "STANDARD",
             checksum: source.checksum,
             headers: wish.replacesMetadata ? try ObjectHeaders.stored(from: call.request.headers) : source.headers,
-            tags: wish.tags ?? source.tags)
+            isNull: writer.bucket.versioning != .enabled, tags: wish.tags ?? source.tags)
+        takesTime(version)
         let wantsOtherChecksum = wish.algorithm != nil && wish.algorithm != source.checksum?.algorithm
         let stored: ObjectWriter.Stored
         do throws(S3Error) {
@@ -159,7 +160,9 @@ enum CopyObject {
         return Hex.decode(version.eTag.utf8).flatMap { $0.count == md5LengthBytes ? $0 : nil }
     }
 
-    private static func answer(_ version: ObjectVersion, _ call: Call) -> Answer {
+    private static func answer(
+        _ version: ObjectVersion, in bucket: Bucket, from source: ObjectVersion, in sourceBucket: Bucket, _ call: Call
+    ) -> Answer {
         var xml = XMLWriter()
         xml.openRoot("CopyObjectResult")
         xml.element("LastModified", version.lastModified.wholeSecond.iso8601)
@@ -169,6 +172,9 @@ enum CopyObject {
             xml.element("ChecksumType", checksum.type.rawValue)
         }
         xml.close("CopyObjectResult")
-        return Answer(call, document: xml)
+        var answer = Answer(call, document: xml)
+        answer.head.addVersionID(of: version, in: bucket)
+        if sourceBucket.versioning != .unversioned { answer.head.add("x-amz-copy-source-version-id", source.clientID) }
+        return answer
     }
 }

@@ -18,6 +18,11 @@ enum UploadPartCopy {
         let writer = try UploadWriter(call, bucket, tags: upload.tags)
         // The target's policy applies before the first byte.
         _ = try writer.work.plan(sizeBytes, avoiding: [:])
+        var head = Answer(call, document: XMLWriter()).head
+        if source.bucket.versioning != .unversioned {
+            head.add("x-amz-copy-source-version-id", source.version.clientID)
+        }
+        call.earlyHead?.allow(head)
         let content = try SpooledContent.fetch(
             source.version, from: source.replicas, range: range, algorithm: upload.checksumAlgorithm, call)
         let part = try writer.store(content.asPart, as: number, of: upload)
@@ -27,11 +32,7 @@ enum UploadPartCopy {
         xml.element("ETag", "\"\(part.eTag)\"")
         if let checksum = part.checksum { xml.element(checksum.algorithm.elementName, checksum.base64) }
         xml.close("CopyPartResult")
-        var answer = Answer(call, document: xml)
-        if source.bucket.versioning != .unversioned {
-            answer.head.add("x-amz-copy-source-version-id", source.version.clientID)
-        }
-        return answer
+        return Answer(head, body: xml.bytes)
     }
 
     /// Reads `bytes=FIRST-LAST`; both ends must be there and inside of the source.

@@ -1,12 +1,14 @@
 /// The head of an answer.
 ///
-/// `Content-Length` is written from `contentLength`; every answer with a body has one, because nginx would end a broken
-/// body cleanly without it.
+/// `Content-Length` is written from `contentLength`; every answer with an object in it has one, because nginx would end a
+/// broken body cleanly without it.
 package struct ResponseHead: Sendable {
     package var status: Int
     package private(set) var headers: [(name: String, value: [UInt8])] = []
-    /// Length of the body in bytes; nil only for 204 and 304, which have none.
+    /// Length of the body in bytes; nil for 204 and 304, which have none, and for an open-ended body.
     package var contentLength: Int64?
+    /// The body's length is not known: each piece goes to the client at once, and the answer ends with the request.
+    package var isOpenEnded = false
 
     package init(status: Int, contentLength: Int64? = 0) {
         self.status = status

@@ -5,12 +5,13 @@
 /// such keys asks for `encoding-type=url`.
 package struct XMLWriter {
     package private(set) var bytes: [UInt8] = []
+    /// What every document begins with.
+    package static let declaration = Array(#"<?xml version="1.0" encoding="UTF-8"?>"#.utf8) + [0x0A]
     private static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
     package init(reserving capacity: Int = 512) {
         bytes.reserveCapacity(capacity)
-        bytes.append(contentsOf: #"<?xml version="1.0" encoding="UTF-8"?>"#.utf8)
-        bytes.append(0x0A)
+        bytes.append(contentsOf: Self.declaration)
     }
 
     /// Opens the root element in S3's namespace.
