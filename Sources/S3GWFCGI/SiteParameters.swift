@@ -48,13 +48,14 @@ struct SiteParameters {
             let value = String(decoding: entry[equals...].dropFirst(), as: UTF8.self)
             switch name {
             // An nginx variable that nobody set is empty.
-            case "S3GW_REGION", "S3GW_DOMAIN", "S3GW_MAX_PUT_SIZE", "S3GW_SIGV2":
+            case "S3GW_REGION", "S3GW_DOMAIN", "S3GW_MAX_PUT_SIZE", "S3GW_NEAR", "S3GW_SIGV2":
                 if !value.isEmpty { try set(name, value, &settings) }
             default:
                 throw S3Error(
                     .internalError,
                     cause:
-                        "unknown parameter \(name); known are S3GW_REGION, S3GW_DOMAIN, S3GW_MAX_PUT_SIZE, S3GW_SIGV2")
+                        "unknown parameter \(name); known are S3GW_REGION, S3GW_DOMAIN, S3GW_MAX_PUT_SIZE, S3GW_NEAR, "
+                        + "S3GW_SIGV2")
             }
         }
         return settings
@@ -73,6 +74,10 @@ struct SiteParameters {
                 throw S3Error(.internalError, cause: "S3GW_DOMAIN may be host names, separated by commas, without port")
             }
             settings.domains = domains.map { String(decoding: $0.map(Self.lowerCased), as: UTF8.self) }
+        case "S3GW_NEAR":
+            do throws(PolicyError) { settings.near = try LocationSelector.near(value, at: name) } catch {
+                throw S3Error(.internalError, cause: "\(error)")
+            }
         case "S3GW_SIGV2":
             guard value == "on" || value == "off" else {
                 throw S3Error(.internalError, cause: "S3GW_SIGV2 may be on or off")

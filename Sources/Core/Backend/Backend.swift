@@ -110,6 +110,8 @@ package struct PutReceipt: Sendable {
 package struct BackendObjectHead: Sendable {
     /// Bytes that will follow (the range's length for a ranged read), or the object's size for `head`.
     package var sizeBytes: Int64
+    /// Size of the whole object; nil when a store answers a ranged read without it.
+    package var totalBytes: Int64?
     /// The store's own ETag, without quotes: private to the gateway.
     package var eTag: String?
     /// The `x-amz-meta-s3gw-*` fields, without the prefix `x-amz-meta-`; names lower case.
@@ -117,8 +119,12 @@ package struct BackendObjectHead: Sendable {
     private let readMetadata: @Sendable () -> [HeaderField]
 
     /// `metadata` is evaluated when somebody asks for it, which a GET for a client never does.
-    package init(sizeBytes: Int64, eTag: String?, metadata: @autoclosure @escaping @Sendable () -> [HeaderField]) {
+    package init(
+        sizeBytes: Int64, totalBytes: Int64?, eTag: String?,
+        metadata: @autoclosure @escaping @Sendable () -> [HeaderField]
+    ) {
         self.sizeBytes = sizeBytes
+        self.totalBytes = totalBytes
         self.eTag = eTag
         readMetadata = metadata
     }

@@ -122,7 +122,8 @@ package final class FileBackend: Backend {
             throw failure(.damaged, "the file has \(files.status.sizeBytes) bytes instead of \(sidecar.sizeBytes)")
         }
         let head = BackendObjectHead(
-            sizeBytes: sidecar.sizeBytes, eTag: Hex.text(sidecar.md5), metadata: sidecar.metadata)
+            sizeBytes: sidecar.sizeBytes, totalBytes: sidecar.sizeBytes, eTag: Hex.text(sidecar.md5),
+            metadata: sidecar.metadata)
         return OpenObject(file: files.data, head: head)
     }
 

@@ -20,7 +20,8 @@ extension S3Backend {
         guard let sizeBytes = head["content-length"].flatMap(DecimalNumber.parse) else {
             throw failure(.damaged, "the answer does not say how long the object is")
         }
-        return BackendObjectHead(sizeBytes: Int64(sizeBytes), eTag: head.eTag, metadata: head.metadata)
+        return BackendObjectHead(
+            sizeBytes: Int64(sizeBytes), totalBytes: Int64(sizeBytes), eTag: head.eTag, metadata: head.metadata)
     }
 
     // MARK: Reading
@@ -83,7 +84,7 @@ extension S3Backend {
 
     /// Throws unless the answer promises exactly what was asked for.
     private func checked(_ answer: TransferHead, range: ClosedRange<Int64>?) throws(BackendError) -> BackendObjectHead {
-        let head = try objectHead(answer)
+        var head = try objectHead(answer)
         guard let range else {
             guard answer.status == 200 else { throw failure(.damaged, "GET answered \(answer.status)") }
             return head
@@ -92,9 +93,10 @@ extension S3Backend {
         guard answer.status == 206 || (answer.status == 200 && answer["content-range"] != nil) else {
             throw failure(.refused, "the store ignored the range")
         }
-        guard let content = answer["content-range"].flatMap(StoreAnswer.contentRange), content == range,
+        guard let content = answer["content-range"].flatMap(StoreAnswer.contentRange), content.range == range,
             head.sizeBytes == Int64(range.count)
         else { throw failure(.damaged, "the store answered another range") }
+        head.totalBytes = content.total
         return head
     }
 

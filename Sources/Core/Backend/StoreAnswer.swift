@@ -120,14 +120,14 @@ enum StoreAnswer {
     }
 
     /// Reads `bytes FIRST-LAST/TOTAL` (RFC 9110 14.4); the total may be `*`.
-    static func contentRange(_ value: [UInt8]) -> ClosedRange<Int64>? {
+    static func contentRange(_ value: [UInt8]) -> (range: ClosedRange<Int64>, total: Int64?)? {
         guard value.starts(with: "bytes ".utf8) else { return nil }
         let parts = value.dropFirst(6).split(separator: UInt8(ascii: "/"))
-        guard let span = parts.first, parts.count == 2 else { return nil }
+        guard let span = parts.first, let total = parts.last, parts.count == 2 else { return nil }
         let ends = span.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map {
             DecimalNumber.parse(Array($0))
         }
         guard ends.count == 2, let first = ends[0], let last = ends[1], first <= last else { return nil }
-        return Int64(first)...Int64(last)
+        return (Int64(first)...Int64(last), DecimalNumber.parse(Array(total)).map(Int64.init))
     }
 }

@@ -18,8 +18,8 @@ enum GetObject {
 
     /// Streams the object.
     ///
-    /// Throws only before the head has gone out; a backend that fails later cuts the transfer, so that the client sees
-    /// a body shorter than promised.
+    /// Throws only before the head has gone out; when all replicas have failed after that the transfer is cut, so that
+    /// the client sees a body shorter than promised.
     ///
     /// A version that was replaced between reading the database and reading the bytes has lost them: then the version that
     /// is current now is sent.
@@ -40,7 +40,7 @@ enum GetObject {
     /// A key that is overwritten faster than a read can follow is given up after this many versions.
     private static let maximumVersionsTried = 5
 
-    /// Sends the answer from the first replica that gives its bytes; false when none does and nothing was sent.
+    /// Sends the answer from one replica after the other; false when none gave a byte.
     private static func send(
         _ plan: Plan, _ call: Call, to wire: inout some Wire & ~Copyable, _ failures: inout [String]
     ) throws(S3Error) -> Bool {
@@ -50,21 +50,24 @@ enum GetObject {
             }
             return true
         }
-        for (replica, live) in call.snapshot.readable(plan.replicas) {
-            switch relay(plan, from: replica, on: live, to: &wire) {
+        var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head)
+        var last = ""
+        for (replica, live) in call.snapshot.readable(plan.replicas, near: call.request.site.near) {
+            switch relay.send(from: replica, on: live, to: &wire) {
             case .sent: return true
             case .clientLeft:
                 log.debug("client left", metadata: call.logMetadata)
                 return true
-            case .cut(let cause):
-                log.error("transfer cut", metadata: call.logMetadata(cause: cause))
-                return true
-            case .failedBefore(let cause):
-                failures.append(cause)
-                log.warning("replica failed", metadata: call.logMetadata(cause: cause))
+            case .failed(let error):
+                last = "\(error.backend): \(error.cause)"
+                failures.append(last)
+                log.warning("replica failed", metadata: call.logMetadata(cause: last))
             }
         }
-        return false
+        guard relay.isHeadSent else { return false }
+        // Nobody is left to go on: the client sees a body that is shorter than its head said.
+        log.error("transfer cut", metadata: call.logMetadata(cause: last))
+        return true
     }
 
     private static func plan(_ call: Call) throws(S3Error) -> Plan {
@@ -140,43 +143,5 @@ enum GetObject {
         }
         if length == version.sizeBytes { ObjectHeaders.addChecksum(of: version, for: call.request, on: &head) }
         return head
-    }
-
-    private enum Outcome {
-        case sent
-        case clientLeft
-        case failedBefore(String)
-        case cut(String)
-    }
-
-    private static func relay(
-        _ plan: Plan, from replica: Replica, on live: LiveBackend, to wire: inout some Wire & ~Copyable
-    ) -> Outcome {
-        let expected = plan.head.contentLength ?? 0
-        var isHeadSent = false
-        do throws(BackendError) {
-            try live.observe { backend throws(BackendError) in
-                try unsafe backend.get(
-                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: plan.range,
-                    head: { found throws(BackendError) in
-                        guard found.sizeBytes == expected else {
-                            throw BackendError(
-                                .damaged, backend: live.name, "has \(found.sizeBytes) bytes where \(expected) belong")
-                        }
-                    },
-                    piece: { bytes throws(WireClosed) in
-                        if !isHeadSent {
-                            isHeadSent = true
-                            try wire.send(plan.head)
-                        }
-                        try unsafe wire.send(body: bytes)
-                    })
-            }
-            return .sent
-        } catch {
-            guard error.kind != .stopped else { return .clientLeft }
-            let cause = "\(live.name): \(error.cause)"
-            return isHeadSent ? .cut(cause) : .failedBefore(cause)
-        }
     }
 }

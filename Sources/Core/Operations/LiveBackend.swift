@@ -15,6 +15,13 @@ package final class LiveBackend: Sendable {
     /// Whether new bytes may be sent there now, as far as health goes; asks nothing and takes no trial.
     package var takesBytes: Bool { breaker.admits() && !vitals.isFull() }
 
+    /// What a read from there would be like at this moment.
+    package func readCandidate(near: [LocationSelector]) -> ReadCandidate {
+        ReadCandidate(
+            isHealthy: breaker.admits(), distance: ReplicaChoice.distance(of: backend.record.location, near: near),
+            latencyMicroseconds: vitals.latencyMicroseconds, inFlight: vitals.inFlight)
+    }
+
     /// Makes one call, unless the breaker is open, and notes what its outcome says of the store's health.
     ///
     /// Throws `.unavailable`, without asking the store, while it is not to be asked.

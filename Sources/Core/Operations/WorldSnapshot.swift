@@ -106,19 +106,14 @@ package final class WorldSnapshot: Sendable {
         }
     }
 
-    /// The replicas that may be read, each with its backend: healthy ones first, in the order of placement; those the
-    /// breaker has given up on stay as a last resort.
-    package func readable(_ replicas: [Replica]) -> [(Replica, LiveBackend)] {
+    /// The replicas that may be read, each with its backend, the best for a reader at `near` first; those the breaker
+    /// has given up on stay as a last resort, in case it closes meanwhile.
+    package func readable(_ replicas: [Replica], near: [LocationSelector] = []) -> [(Replica, LiveBackend)] {
         let found = replicas.compactMap { replica in
             backends[replica.backendID].flatMap { $0.isReadable ? (replica, $0) : nil }
         }
         guard found.count > 1 else { return found }
-        var healthy: [(Replica, LiveBackend)] = []
-        var others: [(Replica, LiveBackend)] = []
-        for pair in found {
-            if pair.1.breaker.admits() { healthy.append(pair) } else { others.append(pair) }
-        }
-        return healthy + others
+        return ReplicaChoice.order(found.map { $0.1.readCandidate(near: near) }).map { found[$0] }
     }
 
     private static func effective(

@@ -28,6 +28,20 @@ package struct LocationSelector: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension LocationSelector {
+    /// More of them than this tell an operator's mistake.
+    package static let maximumNear = 16
+
+    /// Reads what is near to a site, such as `region:fi-hel-1, country:FI, jurisdiction:EU`, the nearest first.
+    package static func near(_ text: String, at path: String) throws(PolicyError) -> [LocationSelector] {
+        let words = text.utf8.split { $0 == UInt8(ascii: ",") || $0 == 0x20 }.map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        guard words.count <= maximumNear else { throw PolicyError(path, "at most \(maximumNear) selectors") }
+        var selectors: [LocationSelector] = []
+        for word in words { selectors.append(try LocationSelector(word, at: path, bareCertification: false)) }
+        return selectors
+    }
+
     /// Reads `attribute:value`; `path` is where it stands, for the message.
     ///
     /// A word without a colon is a certification where `bareCertification` says so.

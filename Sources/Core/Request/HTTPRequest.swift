@@ -91,15 +91,20 @@ package struct SiteSettings: Hashable, Sendable {
     /// Whether a form upload may be signed with Signature Version 2, which is HMAC-SHA1 without a scope.
     package var allowsSignatureV2: Bool
 
+    /// What is near to the site, the nearest first: reads prefer replicas on backends that stand there.
+    package var near: [LocationSelector]
+
     package static let defaultMaximumPutSizeBytes: Int64 = 5 << 30
 
     package init(
         region: String = "us-east-1", domains: [String] = [],
-        maximumPutSizeBytes: Int64 = SiteSettings.defaultMaximumPutSizeBytes, allowsSignatureV2: Bool = false
+        maximumPutSizeBytes: Int64 = SiteSettings.defaultMaximumPutSizeBytes, allowsSignatureV2: Bool = false,
+        near: [LocationSelector] = []
     ) {
         self.region = region
         self.domains = domains
         self.maximumPutSizeBytes = maximumPutSizeBytes
         self.allowsSignatureV2 = allowsSignatureV2
+        self.near = near
     }
 }

@@ -39,6 +39,7 @@ enum Knowledge {
         "ChecksumAlgorithm": "part of what a version is",
         "ChecksumType": "part of what a version is",
         "Location": "where a backend stands: policy reads it, the database and placement carry it",
+        "LocationSelector": "where a site says that it stands: nginx's parameter carries it",
         "BackendState": "what placement decides by and the database carries",
         "Log": "everybody may log",
         "SystemError": "the words of errno",
