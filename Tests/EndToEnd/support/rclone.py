@@ -29,8 +29,6 @@ class Rclone:
             f"{self.access_key_id},{self.secret_access_key}",
             "--config",
             "/dev/null",
-            "--vfs-cache-mode",
-            "off",
         ]
         if certificate:
             words += ["--cert", certificate.certificate, "--key", certificate.key]

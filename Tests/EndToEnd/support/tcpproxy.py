@@ -43,9 +43,14 @@ class TCPProxy:
 
     def die(self):
         """As when the store's process is killed: what is open is reset, what comes is refused."""
-        self._dead = True
-        self._listener.close()
+        self._refuse()
         self.reset()
+
+    def _refuse(self):
+        self._dead = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which holds the port
+        self._listener.close()
 
     def reset(self):
         with self._lock:
@@ -132,7 +137,6 @@ class TCPProxy:
         elif action == "close":
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
-            self._dead = True
-            self._listener.close()
+            self._refuse()
         else:
             self.die()
