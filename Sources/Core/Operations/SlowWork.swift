@@ -1,4 +1,3 @@
-private import CLinux
 private import Glibc
 import Synchronization
 
@@ -18,14 +17,18 @@ package final class EarlyHead: Sendable {
 final class SlowWork: Sendable {
     private let body: @Sendable () -> Void
     private let slot: OutputSlot<Result<Answer, S3Error>>
+    private let end: Bell
 
     init(_ operation: @escaping @Sendable () throws(S3Error) -> Answer) {
         let slot = OutputSlot<Result<Answer, S3Error>>()
+        let end = Bell()
         self.slot = slot
+        self.end = end
         body = {
             let result: Result<Answer, S3Error>
             do throws(S3Error) { result = .success(try operation()) } catch { result = .failure(error) }
             slot.value.withLock { $0 = result }
+            end.ring()
         }
     }
 
@@ -35,11 +38,8 @@ final class SlowWork: Sendable {
     /// in silence.
     func run(silenceMilliseconds: Int64, isSilent: () -> Void) throws(S3Error) -> Answer {
         if let thread = start() {
-            var deadline = MonotonicClock.milliseconds() + silenceMilliseconds
-            while !Self.join(thread, until: deadline) {
-                isSilent()
-                deadline = MonotonicClock.milliseconds() + silenceMilliseconds
-            }
+            while !end.hasRung(within: silenceMilliseconds) { isSilent() }
+            pthread_join(thread, nil)
         } else {
             body()
         }
@@ -64,10 +64,39 @@ final class SlowWork: Sendable {
         }
         return thread
     }
+}
 
-    /// Waits for the end of the thread; false when `deadline`, in milliseconds of the monotonic clock, comes first.
-    private static func join(_ thread: pthread_t, until deadline: Int64) -> Bool {
-        var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
-        return unsafe pthread_clockjoin_np(thread, nil, CLOCK_MONOTONIC, &time) != ETIMEDOUT
+/// What one thread rings once and another waits for.
+///
+/// POSIX semaphores may be used by any threads at once (sem_overview(7)).
+@safe private final class Bell: @unchecked Sendable {
+    private let semaphore: UnsafeMutablePointer<sem_t>
+
+    init() {
+        unsafe semaphore = .allocate(capacity: 1)
+        unsafe sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        unsafe sem_destroy(semaphore)
+        unsafe semaphore.deallocate()
+    }
+
+    func ring() { unsafe sem_post(semaphore) }
+
+    /// Waits for the ring; false when the time is over first.
+    ///
+    /// The clock is the one that people set: a step of it makes one wait shorter or longer.
+    func hasRung(within milliseconds: Int64) -> Bool {
+        var deadline = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
+        deadline.tv_sec += Int(milliseconds / 1000)
+        deadline.tv_nsec += Int(milliseconds % 1000) * 1_000_000
+        if deadline.tv_nsec >= 1_000_000_000 {
+            deadline.tv_sec += 1
+            deadline.tv_nsec -= 1_000_000_000
+        }
+        while unsafe sem_timedwait(semaphore, &deadline) != 0 { guard errno == EINTR else { return false } }
+        return true
     }
 }
