@@ -1,4 +1,6 @@
-/// The stores the gateway can write to. A deleted backend's row stays, hidden: mappings refer to it for ever.
+/// The stores the gateway can write to.
+///
+/// A new one, or another state, changes where replicas belong: every version is looked at again. A deleted backend's row stays, hidden: mappings refer to it for ever.
 extension SQLConnection {
     /// Stores a new backend and returns it with its id.
     ///
@@ -20,6 +22,7 @@ extension SQLConnection {
             SQLValue(record.sealedSecret), .text(record.abilities), SQLValue(record.createdAt)
         ) { $0.int(0) }
         guard let id else { throw S3Error(.invalidArgument, "There is a backend \(record.name) already.") }
+        try requestReplanOfAll(at: .now())
         try bumpConfigurationGeneration()
         var stored = record
         stored.id = id
@@ -56,6 +59,7 @@ extension SQLConnection {
         guard let changed else { return }
         try appendLedger(
             state == .lost ? .backendLost : .backendChanged, backendID: id, details: LedgerDetails.backend(changed))
+        try requestReplanOfAll(at: .now())
         try bumpConfigurationGeneration()
     }
 

@@ -1,11 +1,37 @@
-extension JobKind {
-    /// Lower runs first: a missing replica is a danger, a superfluous one only costs.
-    var urgency: Int64 {
-        switch self {
-        case .replicate: 0
-        case .removeReplica, .endUpload: 1
-        case .removeBucket: 2
+/// What runs first: a version in few places is in danger, a superfluous replica only costs.
+enum JobUrgency: Int64, CaseIterable {
+    /// A copy of a version that one place has, or none.
+    case lastCopy
+    case copy
+    case removal
+    case bucket
+}
+
+extension SQLConnection {
+    private func urgency(_ kind: JobKind, of id: VersionID) throws(S3Error) -> JobUrgency {
+        switch kind {
+        case .replicate: try copies(of: id) > 1 ? .copy : .lastCopy
+        case .verify: .copy
+        case .removeReplica, .endUpload: .removal
+        case .removeBucket: .bucket
         }
+    }
+
+    /// Counts the places from which a version can be read today.
+    private func copies(of id: VersionID) throws(S3Error) -> Int64 {
+        try first(
+            """
+            SELECT COUNT(*) FROM versions v JOIN replicas r ON r.version_sequence = v.sequence
+            JOIN backends b ON b.id = r.backend_id WHERE v.id = $1 AND r.state = 'present' AND b.state <> 'lost'
+            """, .bytes(id.bytes)
+        ) { $0.int(0) } ?? 0
+    }
+
+    /// The copies of a version become more urgent, or less, with the number of its replicas.
+    private func setUrgency(_ urgency: JobUrgency, ofCopies id: VersionID) throws(S3Error) {
+        try run(
+            "UPDATE jobs SET urgency = $2 WHERE version_id = $1 AND kind = 'replicate' AND urgency <> $2",
+            .bytes(id.bytes), .int(urgency.rawValue))
     }
 }
 
@@ -19,6 +45,8 @@ extension SQLConnection {
         kind: JobKind, bucketID: Int64, versionID: VersionID?, backendID: Int64, notBefore: Timestamp
     ) throws(S3Error) {
         guard let versionID else { return try insertBucketJob(kind, bucketID, backendID, notBefore) }
+        let urgency = try urgency(kind, of: versionID)
+        if kind == .replicate { try setUrgency(urgency, ofCopies: versionID) }
         try run(
             """
             INSERT INTO jobs (kind, urgency, bucket_id, version_id, backend_id, state, not_before, due_at, created_at)
@@ -31,7 +59,7 @@ extension SQLConnection {
                 due_at = CASE WHEN jobs.state = 'leased' OR (jobs.state = 'ready' AND jobs.due_at < excluded.due_at)
                     THEN jobs.due_at ELSE excluded.due_at END,
                 state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'ready' END
-            """, .text(kind.rawValue), .int(kind.urgency), .int(bucketID), .bytes(versionID.bytes), .int(backendID),
+            """, .text(kind.rawValue), .int(urgency.rawValue), .int(bucketID), .bytes(versionID.bytes), .int(backendID),
             SQLValue(notBefore))
     }
 
@@ -50,7 +78,8 @@ extension SQLConnection {
                 due_at = CASE WHEN jobs.state = 'leased' OR (jobs.state = 'ready' AND jobs.due_at < excluded.due_at)
                     THEN jobs.due_at ELSE excluded.due_at END,
                 state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'ready' END
-            """, .text(kind.rawValue), .int(kind.urgency), .int(bucketID), .int(backendID), SQLValue(notBefore))
+            """, .text(kind.rawValue), .int(JobUrgency.bucket.rawValue), .int(bucketID), .int(backendID),
+            SQLValue(notBefore))
     }
 
     /// Leases up to `limit` jobs that are due, or whose lease is over, the most urgent first.
@@ -60,7 +89,7 @@ extension SQLConnection {
         owner: String, limit: Int, now: Timestamp, leaseUntil: Timestamp
     ) throws(S3Error) -> [Job] {
         var claimed: [Job] = []
-        for urgency in Set(JobKind.allCases.map(\.urgency)).sorted() where claimed.count < limit {
+        for urgency in JobUrgency.allCases where claimed.count < limit {
             let due = try all(
                 """
                 SELECT id FROM jobs WHERE state <> 'dead' AND urgency = $1 AND due_at <= $2
@@ -69,7 +98,7 @@ extension SQLConnection {
                     AND other.backend_id = jobs.backend_id AND other.state = 'leased' AND other.lease_until > $2
                     AND other.id <> jobs.id)
                 ORDER BY due_at, id LIMIT $3
-                """, .int(urgency), SQLValue(now), .int(Int64(limit - claimed.count))
+                """, .int(urgency.rawValue), SQLValue(now), .int(Int64(limit - claimed.count))
             ) { $0.int(0) }
             for id in due {
                 let job = try first(
@@ -139,6 +168,13 @@ extension SQLConnection {
         try has(
             "SELECT 1 FROM jobs WHERE version_id = $1 AND backend_id = $2 AND kind = $3 AND state <> 'dead'",
             .bytes(versionID.bytes), .int(backendID), .text(kind.rawValue))
+    }
+
+    /// Tells whether there is that job, in any state.
+    package func hasJob(kind: JobKind, versionID: VersionID, backendID: Int64) throws(S3Error) -> Bool {
+        try has(
+            "SELECT 1 FROM jobs WHERE version_id = $1 AND backend_id = $2 AND kind = $3", .bytes(versionID.bytes),
+            .int(backendID), .text(kind.rawValue))
     }
 
     /// Returns the oldest jobs in `state`, or in any for nil.

@@ -14,6 +14,7 @@ enum Migrations {
         Migration(version: 4, name: "tagging", script: taggingSchema),
         Migration(version: 5, name: "backend health", script: healthSchema),
         Migration(version: 6, name: "ledger", script: ledgerSchema),
+        Migration(version: 7, name: "replans", script: replanSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

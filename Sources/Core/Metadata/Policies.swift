@@ -1,5 +1,5 @@
 /// Policies of tenants and buckets. Every change appends a version; nothing is overwritten, so that it can be said
-/// later which policy allowed what.
+/// later which policy allowed what. The versions that are there already are looked at again.
 extension SQLConnection {
     /// Returns the number of the new version, counted from 1 for each tenant.
     @discardableResult
@@ -59,6 +59,7 @@ extension SQLConnection {
         try appendLedger(
             json == nil ? .policyRemoved : .policySet, tenantID: id,
             details: LedgerDetails.policy(version: version, json: json), at: time)
+        try requestReplan(tenantID: id, at: time)
         try bumpConfigurationGeneration()
         return version
     }
@@ -76,6 +77,7 @@ extension SQLConnection {
         try appendLedger(
             json == nil ? .policyRemoved : .policySet, tenantID: tenantID, bucketID: id,
             details: LedgerDetails.policy(version: version, json: json), at: time)
+        try requestReplan(bucketID: id, at: time)
         try bumpConfigurationGeneration()
         return version
     }

@@ -188,7 +188,15 @@ package struct ObjectVersion: Sendable, Hashable {
     package var clientID: [UInt8] { isNull ? Array("null".utf8) : id.text }
 }
 
-package enum ReplicaState: String, Sendable { case pending, present, removing }
+package enum ReplicaState: String, Sendable {
+    /// Its bytes are to be brought there.
+    case pending
+    case present
+    /// Its bytes are not needed any more, or never were to be there; a job removes them.
+    case removing
+    /// Its bytes were found missing or wrong: never read, and kept until a good copy stands in their place.
+    case damaged
+}
 
 /// One version's bytes on one backend.
 package struct Replica: Sendable, Hashable {
@@ -215,6 +223,8 @@ package enum JobKind: String, Sendable, CaseIterable {
     /// Clears what a multipart upload left on a backend; `versionID` is the upload's id.
     case endUpload = "end-upload"
     case removeBucket = "remove-bucket"
+    /// Reads a replica in full and compares it with the version.
+    case verify
 }
 
 package enum JobState: String, Sendable { case ready, leased, dead }

@@ -52,7 +52,7 @@ extension SQLConnection {
     }
 
     /// Moves a replica to `state`; false when there is none or the move is not allowed: a replica that is being removed
-    /// never becomes present, and one of a dead version is only removed.
+    /// never becomes present or damaged, and one of a dead version is only removed.
     @discardableResult
     package func setReplica(
         versionID: VersionID, backendID: Int64, state: ReplicaState
@@ -67,6 +67,13 @@ extension SQLConnection {
         case .present:
             guard try isLive(versionID) else { return false }
             return try makePresent(versionID, sequence, backendID)
+        case .damaged:
+            guard try isLive(versionID) else { return false }
+            return try run(
+                """
+                UPDATE replicas SET state = 'damaged'
+                WHERE version_sequence = $1 AND backend_id = $2 AND state <> 'removing'
+                """, .int(sequence), .int(backendID)) == 1
         case .pending:
             guard try isLive(versionID) else { return false }
             return try run(
@@ -80,7 +87,7 @@ extension SQLConnection {
             try run(
                 """
                 UPDATE replicas SET state = 'present'
-                WHERE version_sequence = $1 AND backend_id = $2 AND state = 'pending'
+                WHERE version_sequence = $1 AND backend_id = $2 AND state IN ('pending', 'damaged')
                 """, .int(sequence), .int(backendID)) == 1
         guard isNew else {
             return try has(

@@ -7,7 +7,7 @@ enum TaggingOperations {
     // MARK: Objects
 
     static func getObject(_ call: Call) throws(S3Error) -> Answer {
-        let (bucket, version, _) = try find(call)
+        let (bucket, version) = try find(call)
         var answer = Answer(call, document: document(version.tags))
         answer.head.addVersionID(of: version, in: bucket)
         return answer
@@ -27,11 +27,15 @@ enum TaggingOperations {
     }
 
     private static func replace(_ tags: [Tag], _ call: Call, status: Int) throws(S3Error) -> Answer {
-        let (bucket, version, replicas) = try find(call)
-        let change = try ReplicaCountChange(version, replicas: replicas, in: bucket, tags: tags, call)
+        let (bucket, version) = try find(call)
+        let policy = try newPolicy(for: version, in: bucket, tags, call)
+        let candidates = call.snapshot.candidates()
         let isThere = try call.database.write { sql throws(S3Error) in
             guard try sql.setTags(versionID: version.id, tags) else { return false }
-            try change.apply(sql)
+            if let policy {
+                try ReplicaChange(version, try sql.replicas(of: version.id), policy, candidates)
+                    .apply(sql, at: .now(), renews: true)
+            }
             return true
         }
         guard isThere else { throw S3Error(.noSuchKey).detail("Key", version.key.text) }
@@ -40,11 +44,25 @@ enum TaggingOperations {
         return Answer(head)
     }
 
-    private static func find(_ call: Call) throws(S3Error) -> (Bucket, ObjectVersion, [Replica]) {
+    /// The policy by which the version's replicas change; nil when the tags ask for no other number of them.
+    ///
+    /// Throws the placement's refusal when the policy with the new tags leaves too few backends.
+    private static func newPolicy(
+        for version: ObjectVersion, in bucket: Bucket, _ tags: [Tag], _ call: Call
+    ) throws(S3Error) -> EffectivePolicy? {
+        guard try tags.replicaCount() != version.tags.replicaCount() else { return nil }
+        let policy = try call.snapshot.policy(for: bucket, tags: tags)
+        let decision = Placement.decide(
+            policy, candidates: call.snapshot.candidates(), sizeBytes: version.sizeBytes)
+        if case .refuse(let refusal) = decision { throw refusal.s3Error }
+        return policy
+    }
+
+    private static func find(_ call: Call) throws(S3Error) -> (Bucket, ObjectVersion) {
         let bucket = try call.bucket()
         let (version, _) = try VersionLookup.find(
             try call.key(), in: bucket, versionID: call.request.target.query("versionId"), call)
-        return (bucket, version, try call.database.read { sql throws(S3Error) in try sql.replicas(of: version.id) })
+        return (bucket, version)
     }
 
     // MARK: Buckets
@@ -56,7 +74,7 @@ enum TaggingOperations {
         return Answer(call, document: document(bucket.tags))
     }
 
-    /// A `replica-count` holds for what is written from now on.
+    /// A `replica-count` holds for what is written from now on, and the worker brings what is there already to it.
     static func putBucket(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         try UnsupportedHeaders.refuse(in: call.request.headers)
@@ -64,15 +82,23 @@ enum TaggingOperations {
         var tagged = bucket
         tagged.tags = tags
         _ = try call.snapshot.policy(for: tagged)
-        try call.database.write { sql throws(S3Error) in try sql.setTags(bucketID: bucket.id, tags) }
+        try setTags(of: bucket, tags, call)
         return Answer(call.head(204, contentLength: nil))
     }
 
     static func deleteBucket(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         try UnsupportedHeaders.refuse(in: call.request.headers)
-        try call.database.write { sql throws(S3Error) in try sql.setTags(bucketID: bucket.id, []) }
+        try setTags(of: bucket, [], call)
         return Answer(call.head(204, contentLength: nil))
+    }
+
+    private static func setTags(of bucket: Bucket, _ tags: [Tag], _ call: Call) throws(S3Error) {
+        let changesCount = try tags.replicaCount() != bucket.tags.replicaCount()
+        try call.database.write { sql throws(S3Error) in
+            try sql.setTags(bucketID: bucket.id, tags)
+            if changesCount { try sql.requestReplan(bucketID: bucket.id, at: .now()) }
+        }
     }
 
     // MARK: In and out

@@ -65,17 +65,30 @@ package final class WorldSnapshot: Sendable {
         let count = if let ownCount { ownCount } else { try bucket.tags.replicaCount() }
         let place = PolicyPlace(bucketID: bucket.id, replicaCountTag: count)
         let policy = try policies.value(place) { () throws(S3Error) -> EffectivePolicy? in
-            try self.database.read { sql throws(S3Error) in
-                let ceiling = try sql.policy(tenantID: bucket.tenantID)
-                let own = try sql.policy(bucketID: bucket.id)
-                return try Self.effective(
-                    ceiling: ceiling?.json, own: own?.json, locations: bucket.locations, replicaCountTag: count)
-            }
+            try self.database.read { sql throws(S3Error) in try Self.policy(for: bucket, count, sql) }
         }
         guard let policy else {
             throw S3Error(.internalError, cause: "no policy could be made for bucket \(bucket.id)")
         }
         return policy
+    }
+
+    /// As `policy(for:tags:)`, by what `sql` sees.
+    static func policy(
+        for bucket: Bucket, tags: [Tag], _ sql: any SQLConnection
+    ) throws(S3Error) -> EffectivePolicy {
+        let ownCount = try tags.replicaCount()
+        let count = if let ownCount { ownCount } else { try bucket.tags.replicaCount() }
+        return try policy(for: bucket, count, sql)
+    }
+
+    private static func policy(
+        for bucket: Bucket, _ count: Int?, _ sql: any SQLConnection
+    ) throws(S3Error) -> EffectivePolicy {
+        let ceiling = try sql.policy(tenantID: bucket.tenantID)
+        let own = try sql.policy(bucketID: bucket.id)
+        return try effective(
+            ceiling: ceiling?.json, own: own?.json, locations: bucket.locations, replicaCountTag: count)
     }
 
     /// The policy a bucket of this tenant would have, before it exists.
@@ -98,11 +111,15 @@ package final class WorldSnapshot: Sendable {
 
     /// Every backend as the placement function sees it, in order of id.
     package func candidates() -> [PlacementCandidate] {
-        backends.sorted { $0.key < $1.key }.map { id, live in
-            let record = live.backend.record
-            return PlacementCandidate(
-                backendID: id, name: record.name, location: record.location, state: record.state,
-                isHealthy: live.takesBytes)
+        candidates(of: backends.sorted { $0.key < $1.key }.map(\.value.backend.record))
+    }
+
+    /// As `candidates`, for records that may be newer than this snapshot.
+    func candidates(of records: [BackendRecord]) -> [PlacementCandidate] {
+        records.map { record in
+            PlacementCandidate(
+                backendID: record.id, name: record.name, location: record.location, state: record.state,
+                isHealthy: backends[record.id]?.takesBytes ?? true)
         }
     }
 

@@ -27,6 +27,22 @@ struct DistinctPlace: Hashable, Sendable {
     }
 }
 
+/// Which places may hold the replicas of one version together.
+struct PlaceRule: Hashable, Sendable {
+    let distinct: [PolicyDocument.Distinctness]
+
+    /// Returns nil when the location does not say what the rule has to know.
+    func place(of candidate: PlacementCandidate) -> DistinctPlace? { DistinctPlace(of: candidate, distinct: distinct) }
+
+    func largestCount(_ places: [DistinctPlace]) -> Int { DistinctSelection.largestCount(places) }
+
+    /// Returns the positions of up to `count` places that may stand together and beside `taken`: as many as can be, and
+    /// among those choices the one that prefers earlier places.
+    func choose(_ places: [DistinctPlace], count: Int, besides taken: [DistinctPlace] = []) -> [Int] {
+        DistinctSelection.choose(places, count: count, besides: taken)
+    }
+}
+
 /// Chooses places that all differ.
 ///
 /// A place is an edge between its two words, so a choice is a matching in a bipartite

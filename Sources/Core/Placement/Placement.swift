@@ -14,8 +14,8 @@ package enum Placement {
     ) -> PlacementDecision {
         let surveyed = survey(policy, candidates, sizeBytes)
         let allowed = surveyed.filter { $0.violation == nil }
-        let places = allowed.compactMap { DistinctPlace(of: $0.candidate, distinct: wanted(policy)) }
-        guard DistinctSelection.largestCount(places) >= policy.replicaCount else {
+        let places = allowed.compactMap { rule(policy).place(of: $0.candidate) }
+        guard rule(policy).largestCount(places) >= policy.replicaCount else {
             return .refuse(tooFewAllowed(policy, surveyed))
         }
         return plan(policy, allowed.map(\.candidate), places)
@@ -66,7 +66,7 @@ package enum Placement {
             return Violation(rule: rule.name, stage: stage, reason: reason)
         }
         let stage = policy.rules.count
-        if DistinctPlace(of: candidate, distinct: wanted(policy)) == nil {
+        if rule(policy).place(of: candidate) == nil {
             let words = policy.distinct.map(\.rawValue).joined(separator: " and ")
             return Violation(
                 rule: distinctRule, stage: stage, reason: "its \(words) is not known, so it may not differ from others")
@@ -86,12 +86,28 @@ package enum Placement {
         policy.replicaCount > 1 ? policy.distinct : []
     }
 
+    static func rule(_ policy: EffectivePolicy) -> PlaceRule { PlaceRule(distinct: wanted(policy)) }
+
+    /// Tells whether a replica that is present there counts for `policy`.
+    static func counts(_ candidate: PlacementCandidate, _ policy: EffectivePolicy) -> Bool {
+        // A backend that is draining loses what it has as soon as others have it, so it does not count.
+        guard [.active, .readOnly, .offline].contains(candidate.state) else { return false }
+        guard policy.rules.allSatisfy({ $0.violation(by: candidate.location) == nil }) else { return false }
+        return rule(policy).place(of: candidate) != nil
+    }
+
+    /// Tells whether `policy` lets an object of that size go there, now or once the backend is well.
+    static func takes(_ candidate: PlacementCandidate, _ policy: EffectivePolicy, _ sizeBytes: Int64) -> Bool {
+        violation(policy, candidate, sizeBytes) == nil
+    }
+
     private static func plan(
         _ policy: EffectivePolicy, _ allowed: [PlacementCandidate], _ places: [DistinctPlace]
     ) -> PlacementDecision {
         let healthy = allowed.indices.filter { allowed[$0].takesBytesNow }
         let unhealthy = allowed.indices.filter { !allowed[$0].takesBytesNow }
-        let targets = DistinctSelection.choose(healthy.map { places[$0] }, count: policy.replicaCount)
+        let rule = rule(policy)
+        let targets = rule.choose(healthy.map { places[$0] }, count: policy.replicaCount)
             .map { healthy[$0] }
         guard targets.count >= policy.acknowledge else {
             let have = "\(targets.count) of the \(allowed.count) backends the policy allows can be written now"
@@ -99,7 +115,7 @@ package enum Placement {
                 PlacementRefusal(
                     rule: "health", explanation: "\(have), and \(policy.acknowledge) must be.", isHealth: true))
         }
-        let pending = DistinctSelection.choose(
+        let pending = rule.choose(
             unhealthy.map { places[$0] }, count: policy.replicaCount - targets.count,
             besides: targets.map { places[$0] }
         ).map { unhealthy[$0] }
@@ -136,7 +152,7 @@ package enum Placement {
             rule: rule, explanation: "The rule \(rule) leaves \(backends); \(want).", isHealth: false)
     }
 
-    private static func sorted(_ candidates: [PlacementCandidate], by orders: [[String]]) -> [PlacementCandidate] {
+    static func sorted(_ candidates: [PlacementCandidate], by orders: [[String]]) -> [PlacementCandidate] {
         let ranked = candidates.map { candidate in
             let ranks = orders.map { $0.firstIndex(of: candidate.location.region) ?? $0.count }
             return (candidate, ranks + [candidate.state == .active ? 0 : 1])

@@ -8,6 +8,7 @@ struct JobContext: Sendable {
     let stop: StopSignal
     let log: Logger
     let counts: WorkerCounts
+    let planning: Planning
 
     var job: Job { lease.job }
     var database: Database { world.database }
@@ -31,6 +32,20 @@ struct JobContext: Sendable {
             return .abandoned("another worker has the job")
         }
         return .done(done)
+    }
+
+    /// Makes the job a dead letter at once, in one transaction with `body`'s changes: no attempt would do better.
+    func bury(
+        _ cause: String, _ body: (any SQLConnection) throws(S3Error) -> Void
+    ) throws(JobFailure) -> JobOutcome {
+        let isOurs = try write { sql throws(S3Error) -> Bool in
+            guard try sql.buryJob(id: job.id, fence: job.fence, error: cause) else { return false }
+            try body(sql)
+            return true
+        }
+        if isOurs { return .buried(cause) }
+        lease.markLost()
+        return .abandoned("another worker has the job")
     }
 
     /// Throws when going on is of no use: another worker has the job, or this one has to stop.

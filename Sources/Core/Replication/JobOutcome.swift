@@ -2,6 +2,8 @@
 package enum JobOutcome: Sendable, Equatable {
     /// The job's row is gone, in one transaction with what it changed; the words are for the log.
     case done(Done)
+    /// The job is a dead letter already, in one transaction with what it changed: no attempt would do better.
+    case buried(String)
     /// Nothing was changed; the job has to be tried again.
     case failed(Backoff.Failure, cause: String)
     /// The claim was lost or the worker stops; nothing was changed.
@@ -14,6 +16,10 @@ package enum JobOutcome: Sendable, Equatable {
         case uploadEnded = "upload-ended"
         /// The copy has to go elsewhere: another job was made.
         case moved
+        /// A replica was read in full, and is right.
+        case verified
+        /// A replica was read in full, and is missing or wrong: a job for a new copy was made.
+        case condemned
         /// There was nothing to do any more.
         case obsolete
     }

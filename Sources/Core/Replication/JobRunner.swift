@@ -29,7 +29,8 @@ struct JobRunner: Sendable {
             return outcome
         }
         let context = JobContext(
-            world: world, lease: lease, spoolDirectory: settings.spoolDirectory, stop: stop, log: log, counts: counts)
+            world: world, lease: lease, spoolDirectory: settings.spoolDirectory, stop: stop, log: log, counts: counts,
+            planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)))
         let outcome: JobOutcome
         do throws(JobFailure) { outcome = try attempt(context) } catch { outcome = error.outcome }
         try settle(lease, outcome)
@@ -42,6 +43,7 @@ struct JobRunner: Sendable {
         case (.replicate, .some(let versionID)): return try ReplicateJob(context: context, versionID: versionID).run()
         case (.removeReplica, .some(let versionID)):
             return try RemoveReplicaJob(context: context, versionID: versionID).run()
+        case (.verify, .some(let versionID)): return try VerifyJob(context: context, versionID: versionID).run()
         case (.endUpload, .some(let uploadID)): return try EndUploadJob(context: context, uploadID: uploadID).run()
         case (.removeBucket, _): return try RemoveBucketJob(context: context).run()
         case (_, .none): throw JobFailure(.refused, "the job names no version")
@@ -55,6 +57,10 @@ struct JobRunner: Sendable {
         case .done(let done):
             counts.count(done)
             log.debug("job done", metadata: metadata.merging(["result": "\(done.rawValue)"]) { $1 })
+        case .buried(let cause):
+            counts.add { $0.buried += 1 }
+            metadata["cause"] = "\(cause)"
+            log.critical("job given up", metadata: metadata)
         case .abandoned(let cause):
             counts.add { $0.abandoned += 1 }
             metadata["cause"] = "\(cause)"

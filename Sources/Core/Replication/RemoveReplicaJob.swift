@@ -15,12 +15,11 @@ struct RemoveReplicaJob {
         guard let state = found.state, let replica = state.replica(on: place) else { return try obsolete() }
         // A copy that is under way would bring the bytes back behind our back.
         guard !found.isCopying else { throw JobFailure(.unavailable, "a copy to the same place is not finished") }
-        let snapshot = try context.snapshot()
         if state.isLive {
             guard replica.state == .removing else { return try obsolete() }
-            if try isNeeded(state, snapshot) { return try keep(state) }
+            if let kept = try keepUnlessSurplus() { return kept }
         }
-        try delete(replica, isOfParts: MultipartETag.split(state.version.eTag) != nil, snapshot)
+        try delete(replica, isOfParts: MultipartETag.split(state.version.eTag) != nil, try context.snapshot())
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
             return .removed
@@ -31,28 +30,32 @@ struct RemoveReplicaJob {
         try context.finish { _ in .obsolete }
     }
 
-    private func isNeeded(_ state: ReplicationState, _ snapshot: WorldSnapshot) throws(JobFailure) -> Bool {
-        do throws(S3Error) {
-            let bucket = try context.database.read { sql throws(S3Error) in try sql.bucket(id: state.version.bucketID) }
-            guard let bucket else { throw S3Error(.internalError, cause: "a live version without a bucket") }
-            return ReplicaNeed.isNeeded(
-                place, policy: try snapshot.policy(for: bucket, tags: state.version.tags),
-                candidates: snapshot.candidates(),
-                present: state.backends(.present))
-        } catch {
-            throw JobFailure(error)
+    /// Returns nil when the version, as far as it lives, has no need of this replica.
+    ///
+    /// One that policy wants again is copied anew, since an earlier attempt may have removed its bytes. Throws while no
+    /// other is present: these may be the last bytes.
+    private func keepUnlessSurplus() throws(JobFailure) -> JobOutcome? {
+        let change = try context.read { sql throws(S3Error) in try context.planning.change(of: versionID, sql) }
+        guard let change else { return nil }
+        if change.plan.members.contains(place) {
+            return try context.finish { sql throws(S3Error) in
+                // A dead version wants nothing; its own job is this one.
+                guard try sql.setReplica(versionID: versionID, backendID: place, state: .pending) else {
+                    try sql.insertJob(
+                        kind: .removeReplica, bucketID: change.version.bucketID, versionID: versionID,
+                        backendID: place, notBefore: .now())
+                    return .obsolete
+                }
+                try sql.insertJob(
+                    kind: .replicate, bucketID: change.version.bucketID, versionID: versionID, backendID: place,
+                    notBefore: .now())
+                return .moved
+            }
         }
-    }
-
-    /// Policy wants it again: it is copied anew, since an earlier attempt may have removed its bytes.
-    private func keep(_ state: ReplicationState) throws(JobFailure) -> JobOutcome {
-        try context.finish { sql throws(S3Error) in
-            try sql.setReplica(versionID: versionID, backendID: place, state: .pending)
-            try sql.insertJob(
-                kind: .replicate, bucketID: state.version.bucketID, versionID: versionID, backendID: place,
-                notBefore: .now())
-            return .moved
+        guard change.hasPresent else {
+            throw JobFailure(.unavailable, "the version is not present anywhere else")
         }
+        return nil
     }
 
     /// Deleting what is not there succeeds, so this may be repeated.

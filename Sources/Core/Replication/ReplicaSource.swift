@@ -8,8 +8,6 @@ struct ReplicaSource {
     /// The one part that is wanted; nil for the whole content.
     var part: VersionPart?
 
-    private var wantedBytes: Int64 { part?.sizeBytes ?? version.sizeBytes }
-
     /// Returns the wanted content in a spool file, and its MD5.
     ///
     /// Replicas on healthy backends are asked first. One with missing or wrong bytes is logged and the next is asked,
@@ -37,6 +35,7 @@ struct ReplicaSource {
             return (spool, md5)
         }
         guard !failures.isEmpty else { throw JobFailure(.unavailable, "no replica stands on a readable backend") }
+        try suspect(bad)
         throw JobFailure(
             isOnlyUnavailable ? .unavailable : .refused, "no good replica: \(failures.joined(separator: "; "))")
     }
@@ -53,10 +52,22 @@ struct ReplicaSource {
         try context.write { sql throws(S3Error) in
             for replica in bad {
                 let isTaken = try sql.setReplica(
-                    versionID: version.id, backendID: replica.backendID, state: .pending)
+                    versionID: version.id, backendID: replica.backendID, state: .damaged)
                 guard isTaken else { continue }
                 try sql.insertJob(
                     kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
+                    notBefore: .now())
+            }
+        }
+    }
+
+    /// Without good bytes nothing is taken out of use on one bad answer: each is read again by a job of its own.
+    private func suspect(_ bad: [Replica]) throws(JobFailure) {
+        guard !bad.isEmpty else { return }
+        try context.write { sql throws(S3Error) in
+            for replica in bad {
+                try sql.insertJob(
+                    kind: .verify, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
                     notBefore: .now())
             }
         }
@@ -70,35 +81,7 @@ struct ReplicaSource {
     }
 
     private func fill(_ spool: SpoolFile, from replica: Replica, on live: LiveBackend) throws(BackendError) -> [UInt8] {
-        var check = part.map { ContentCheck($0, of: version) } ?? ContentCheck(version)
-        // No range can ask for nothing.
-        guard wantedBytes > 0 || part == nil else { return check.md5 }
-        var ownFailure: String?
-        do throws(BackendError) {
-            try live.observe { backend throws(BackendError) in
-                try unsafe backend.get(
-                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: part?.range,
-                    head: { found throws(BackendError) in
-                        guard found.sizeBytes == wantedBytes else {
-                            throw BackendError(
-                                .damaged, backend: live.name,
-                                "\(found.sizeBytes) bytes where \(wantedBytes) belong")
-                        }
-                    },
-                    piece: { piece throws(WireClosed) in
-                        do throws(JobFailure) { try context.checkGoingOn() } catch { throw WireClosed() }
-                        do throws(S3Error) { try unsafe spool.append(piece) } catch {
-                            ownFailure = error.cause ?? error.message
-                            throw WireClosed()
-                        }
-                        unsafe check.update(piece)
-                    })
-            }
-        } catch {
-            if let ownFailure { throw BackendError(.stopped, backend: live.name, ownFailure) }
-            throw error
-        }
-        if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
-        return check.md5
+        let reader = ReplicaReader(context: context, version: version, part: part)
+        return try unsafe reader.read(replica, on: live) { piece throws(S3Error) in try unsafe spool.append(piece) }
     }
 }

@@ -10,43 +10,26 @@ struct ReplicateJob {
 
     func run() throws(JobFailure) -> JobOutcome {
         let state = try context.read { sql throws(S3Error) in try sql.replicationState(of: versionID) }
-        guard let state, state.isLive, let replica = state.replica(on: target), replica.state == .pending else {
+        guard let state, state.isLive, let replica = state.replica(on: target), replica.isOwed else {
             return try context.finish { sql throws(S3Error) in
                 try retire(sql)
                 return .obsolete
             }
         }
-        let snapshot = try context.snapshot()
-        let bucket = try bucket(of: state.version)
-        switch try need(of: state, in: bucket, snapshot) {
-        case .wait(let failure, let cause): throw JobFailure(failure, cause)
-        case .surplus:
-            return try context.finish { sql throws(S3Error) in
-                try remove(sql, bucketID: bucket.id)
-                return .obsolete
-            }
-        case .elsewhere(let grants): return try move(state, bucket, to: grants, snapshot)
-        case .copy(let grant): return try copy(state, replica, bucket, grant, snapshot)
+        let change = try context.read { sql throws(S3Error) in
+            try context.planning.change(of: versionID, sql)
         }
+        guard let plan = change?.plan else { throw JobFailure(.unavailable, "the version died just now") }
+        guard plan.members.contains(target) else { return try leave(plan) }
+        guard let grant = plan.grant(for: target) else { throw JobFailure(.unavailable, "the backend is not well") }
+        let snapshot = try context.snapshot()
+        return try copy(state, replica, try bucket(of: state.version), grant, snapshot)
     }
 
     private func bucket(of version: ObjectVersion) throws(JobFailure) -> Bucket {
         let bucket = try context.read { sql throws(S3Error) in try sql.bucket(id: version.bucketID) }
         guard let bucket else { throw JobFailure(.refused, "a live version without a bucket") }
         return bucket
-    }
-
-    private func need(
-        of state: ReplicationState, in bucket: Bucket, _ snapshot: WorldSnapshot
-    ) throws(JobFailure) -> ReplicaNeed {
-        do throws(S3Error) {
-            return ReplicaNeed.decide(
-                try snapshot.policy(for: bucket, tags: state.version.tags), candidates: snapshot.candidates(),
-                sizeBytes: state.version.sizeBytes, target: target, present: state.backends(.present),
-                pending: state.backends(.pending))
-        } catch {
-            throw JobFailure(error)
-        }
     }
 
     // MARK: Copy
@@ -58,6 +41,7 @@ struct ReplicateJob {
         let live = try context.backend(target, in: snapshot)
         let parts = try context.read { sql throws(S3Error) in try sql.versionParts(sequence: state.version.sequence) }
         let sources = state.replicas.filter { $0.state == .present }
+        guard !sources.isEmpty else { return try context.bury("no good replica of the version is left") { _ in } }
         if parts.isEmpty {
             let source = ReplicaSource(context: context, version: state.version)
             let (spool, md5) = try source.fetch(sources, snapshot)
@@ -74,7 +58,8 @@ struct ReplicateJob {
         }
         let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
         let copy = ReplicateParts(
-            context: context, version: state.version, parts: parts, sources: sources, snapshot: snapshot)
+            context: context, version: state.version, parts: parts, sources: sources, snapshot: snapshot,
+            replacesDamaged: replica.state == .damaged)
         try copy.send(to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
         return try commit(place, live, sizeBytes: state.version.sizeBytes)
     }
@@ -120,21 +105,33 @@ struct ReplicateJob {
     private func commit(
         _ place: PhysicalObject, _ live: LiveBackend, sizeBytes: Int64
     ) throws(JobFailure) -> JobOutcome {
+        var isRepair = false
         let outcome = try context.finish { sql throws(S3Error) in
             let state = try sql.replicationState(of: versionID)
-            guard let state, state.isLive, state.replica(on: target)?.state == .pending else {
+            guard let state, state.isLive, let replica = state.replica(on: target), replica.isOwed else {
                 try retire(sql)
                 return .obsolete
             }
+            isRepair = replica.state == .damaged
             try sql.setReplica(versionID: versionID, backendID: target, state: .present)
+            // With this one present, those that policy has no use for may go.
+            try context.planning.change(of: versionID, sql)?.apply(sql, at: .now(), renews: false)
             return .copied
         }
         switch outcome {
-        case .done(.copied): context.counts.add { $0.copiedBytes += sizeBytes }
+        case .done(.copied):
+            context.counts.add { $0.copiedBytes += sizeBytes }
+            if isRepair { noteRepair(live) }
         case .abandoned: try takeBack(place, live)
         default: break
         }
         return outcome
+    }
+
+    private func noteRepair(_ live: LiveBackend) {
+        context.counts.add { $0.repaired += 1 }
+        context.log.notice(
+            "a replica was repaired", metadata: ["version": "\(versionID)", "backend": "\(live.name)"])
     }
 
     /// The claim was lost while the copy was made: what nobody knows of any more must not stay.
@@ -172,30 +169,29 @@ struct ReplicateJob {
             kind: .removeReplica, bucketID: bucketID, versionID: versionID, backendID: target, notBefore: .now())
     }
 
-    /// Gives the replica to the first of `grants`; what an earlier attempt may have left at the old place is removed.
-    private func move(
-        _ state: ReplicationState, _ bucket: Bucket, to grants: [PlacementGrant], _ snapshot: WorldSnapshot
-    ) throws(JobFailure) -> JobOutcome {
-        guard let grant = grants.first, let old = state.replica(on: target) else {
-            throw JobFailure(.unavailable, "no other backend can have the replica now")
+    /// Policy has no use for the replica here: others take its place, where there are others.
+    private func leave(_ plan: ReplicaPlan) throws(JobFailure) -> JobOutcome {
+        if let refusal = plan.refusal {
+            throw JobFailure(refusal.isHealth ? .unavailable : .refused, refusal.explanation)
         }
         return try context.finish { sql throws(S3Error) in
-            let now = try sql.replicationState(of: versionID)
-            guard let now, now.isLive, now.replica(on: grant.backendID) == nil else {
+            guard let change = try context.planning.change(of: versionID, sql) else {
                 try retire(sql)
                 return .obsolete
             }
-            let replica = Replica(
-                versionID: versionID, backendID: grant.backendID, physicalBucket: "", physicalKey: old.physicalKey,
-                state: .pending)
-            guard try sql.insertReplica(replica) else {
-                throw S3Error(.internalError, cause: "a replica on backend \(grant.backendID) is there already")
+            try change.apply(sql, at: .now(), renews: false)
+            // It is wanted here again since a moment ago.
+            if change.plan.members.contains(target) {
+                try sql.insertJob(
+                    kind: .replicate, bucketID: change.version.bucketID, versionID: versionID, backendID: target,
+                    notBefore: .now())
             }
-            try remove(sql, bucketID: bucket.id)
-            try sql.insertJob(
-                kind: .replicate, bucketID: bucket.id, versionID: versionID, backendID: grant.backendID,
-                notBefore: .now())
-            return .moved
+            return change.plan.added.isEmpty ? .obsolete : .moved
         }
     }
+}
+
+extension Replica {
+    /// Whether a copy has to be brought there.
+    var isOwed: Bool { state == .pending || state == .damaged }
 }

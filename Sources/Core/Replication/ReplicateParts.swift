@@ -7,6 +7,8 @@ struct ReplicateParts {
     let parts: [VersionPart]
     let sources: [Replica]
     let snapshot: WorldSnapshot
+    /// Whether an object is there that is not as it should be.
+    let replacesDamaged: Bool
 
     /// Makes the whole copy at `place`; an earlier attempt's upload is ended first.
     func send(
@@ -26,6 +28,10 @@ struct ReplicateParts {
             var made: [NativePart] = []
             for part in parts { made.append(try copy(part, to: place, uploadID, on: live, grant)) }
             let whole = NativeObject(parts: made, eTag: version.eTag, description: description)
+            // A store may take the damaged object for what it is asked to make; all of the new one is there by now.
+            if replacesDamaged {
+                try context.ask(live) { backend throws(BackendError) in try backend.delete(place) }
+            }
             try context.ask(live) { backend throws(BackendError) in
                 try backend.completeUpload(place, uploadID: uploadID, as: whole)
             }

@@ -54,6 +54,7 @@ package final class Worker: Sendable {
     private let stop: StopSignal
     private let keeper: LeaseKeeper
     private let runner: JobRunner
+    private let replanner: Replanner
     private let busy = Counter(0)
     private let reported = Mutex(WorkerCounts.Values())
     private let failure = Mutex<S3Error?>(nil)
@@ -65,6 +66,9 @@ package final class Worker: Sendable {
         self.stop = stop
         keeper = LeaseKeeper(database: world.database, leaseSeconds: settings.leaseSeconds)
         runner = JobRunner(world: world, settings: settings, stop: stop, keeper: keeper, counts: counts)
+        replanner = Replanner(
+            planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)),
+            counts: counts)
     }
 
     /// Works until `stop`; the jobs in hand are finished or given back.
@@ -100,12 +104,16 @@ package final class Worker: Sendable {
     private func takeJobs(untilEmpty: Bool) {
         while !stop.isStopped {
             do throws(S3Error) {
+                try replanner.stepBetweenJobs()
                 if let job = try claim() {
                     busy.increment()
                     defer { busy.decrement() }
                     try runner.run(job)
                     continue
                 }
+                busy.increment()
+                defer { busy.decrement() }
+                if try replanner.step() { continue }
             } catch {
                 log.error("the database failed", metadata: ["cause": "\(error.cause ?? error.message)"])
                 if untilEmpty {

@@ -10,6 +10,14 @@ package final class WorkerCounts: Sendable {
         /// Places of multipart uploads that were cleared.
         package var uploadsEnded = 0
         package var moved = 0
+        /// Replicas that were read in full and are right.
+        package var verified = 0
+        /// Replicas that were read in full and are missing or wrong.
+        package var damaged = 0
+        /// Damaged replicas in whose place a good copy stands now.
+        package var repaired = 0
+        /// Versions that were looked at because policy or backends changed.
+        package var replanned = 0
         package var obsolete = 0
         package var retried = 0
         package var buried = 0
@@ -29,6 +37,10 @@ package final class WorkerCounts: Sendable {
             news.bucketsRemoved -= earlier.bucketsRemoved
             news.uploadsEnded -= earlier.uploadsEnded
             news.moved -= earlier.moved
+            news.verified -= earlier.verified
+            news.damaged -= earlier.damaged
+            news.repaired -= earlier.repaired
+            news.replanned -= earlier.replanned
             news.obsolete -= earlier.obsolete
             news.retried -= earlier.retried
             news.buried -= earlier.buried
@@ -43,6 +55,8 @@ package final class WorkerCounts: Sendable {
                 (copied, "copied \(copied) (\(copiedBytes) bytes)"), (removed, "removed \(removed)"),
                 (bucketsRemoved, "removed \(bucketsRemoved) buckets"),
                 (uploadsEnded, "ended \(uploadsEnded) uploads"), (moved, "moved \(moved)"),
+                (verified, "verified \(verified)"), (damaged, "damaged \(damaged)"), (repaired, "repaired \(repaired)"),
+                (replanned, "replanned \(replanned)"),
                 (obsolete, "obsolete \(obsolete)"), (retried, "to be retried \(retried)"),
                 (buried, "given up \(buried)"),
                 (abandoned, "abandoned \(abandoned)"), (badSources, "bad sources \(badSources)"),
@@ -67,6 +81,8 @@ package final class WorkerCounts: Sendable {
             case .bucketRemoved: values.bucketsRemoved += 1
             case .uploadEnded: values.uploadsEnded += 1
             case .moved: values.moved += 1
+            case .verified: values.verified += 1
+            case .condemned: break
             case .obsolete: values.obsolete += 1
             }
         }

@@ -49,7 +49,14 @@ import Testing
             _ = try db.setReplica(versionID: old.id, backendID: backend.id, physicalBucket: "elsewhere")
             _ = try db.hasReplicas(backendID: backend.id, physicalBucket: "elsewhere")
             _ = try db.hasOpenJob(kind: .replicate, versionID: old.id, backendID: backend.id)
-            for state in [ReplicaState.pending, .present, .removing] {
+            _ = try db.hasJob(kind: .replicate, versionID: old.id, backendID: backend.id)
+            try db.requestReplan(bucketID: bucket.id, at: time)
+            try db.requestReplan(tenantID: world.tenant.id, at: time)
+            let replan = try #require(try db.dueReplan(at: time))
+            _ = try db.liveVersions(bucketID: bucket.id, after: 0, limit: 10)
+            #expect(try db.advance(replan, to: 1, looked: 1, short: 0, lookAt: time, doneAt: nil))
+            try db.deleteReplan(replan)
+            for state in [ReplicaState.pending, .present, .damaged, .removing] {
                 try db.setReplica(versionID: old.id, backendID: backend.id, state: state)
             }
             _ = try db.commitDelete(bucketID: bucket.id, key: key, at: time, unless: { _ in })

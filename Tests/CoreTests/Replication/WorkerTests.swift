@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: ["woof", "meo", "meow!", ""])
-    func `without a good replica nothing is copied, and the job waits`(content: String) throws {
+    func `without a good replica nothing is copied, and a person is told`(content: String) throws {
         let world = try ReplicationScenario()
         let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
         try world.corrupt(version, on: "fi", to: content)
@@ -82,19 +82,23 @@ import Testing
         #expect(counts.copied == 0)
         #expect(counts.retried == 1)
         #expect(try world.contents("de").isEmpty)
-        #expect(try world.replicas(version) == ["fi": .present, "de": .pending])
+        #expect(try world.replicas(version) == ["fi": .damaged, "de": .pending])
         let job = try #require(try world.jobs(.ready).first)
         #expect(job.attempts == 1)
         #expect(job.lastError?.contains("no good replica") == true)
+        let told = try #require(try world.jobs(.dead).first)
+        #expect(told.kind == .verify)
         try world.corrupt(version, on: "fi", to: "meow")
         try world.passTime()
+        #expect(try world.drain().copied == 0)
+        #expect(try world.database.write { sql throws(S3Error) in try sql.reviveJob(id: told.id) })
         #expect(try world.drain().copied == 1)
     }
 
     @Test func `a job that is refused again and again becomes a dead letter, and lives again when asked`() throws {
         let world = try ReplicationScenario()
-        let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
-        try world.corrupt(version, on: "fi", to: "woof")
+        try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
+        try world.setPolicy(#"{"residency":{"allow":["country:FI"]},"replicas":{"count":2,"acknowledge":1}}"#)
         for attempt in 1..<Backoff.maximumAttempts {
             #expect(try world.drain().retried == 1)
             #expect(try world.jobs(.ready).first?.attempts == attempt)
@@ -102,10 +106,10 @@ import Testing
         }
         #expect(try world.drain().buried == 1)
         let dead = try #require(try world.jobs(.dead).first)
-        #expect(dead.lastError?.contains("no good replica") == true)
+        #expect(dead.lastError?.contains("tenant.residency.allow") == true)
         try world.passTime()
         #expect(try world.drain().isEmpty)
-        try world.corrupt(version, on: "fi", to: "meow")
+        try world.setPolicy(ReplicationScenario.twoCopies)
         #expect(try world.database.write { sql throws(S3Error) in try sql.reviveJob(id: dead.id) })
         #expect(try world.drain().copied == 1)
     }

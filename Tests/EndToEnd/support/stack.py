@@ -308,6 +308,20 @@ class Stack:
         finally:
             connection.close()
 
+    def insert_job(self, kind, bucket, key, backend):
+        """Asks for a job about the current version of a key, as a reader or a scrub does."""
+        connection = sqlite3.connect(self.database_path, timeout=10)
+        with connection:
+            connection.execute(
+                """INSERT INTO jobs (
+                    kind, urgency, bucket_id, version_id, backend_id, state, not_before, due_at, created_at)
+                SELECT ?, 1, v.bucket_id, v.id, b.id, 'ready', 0, 0, 0
+                FROM versions v JOIN buckets u ON u.id = v.bucket_id, backends b
+                WHERE v.state = 'live' AND u.name = ? AND v.key = ? AND b.name = ?""",
+                (kind, bucket.encode(), key.encode(), backend),
+            )
+        connection.close()
+
     def stored(self, backend=None):
         """Returns {path: size} of every file below a file backend, or below all of them."""
         roots = (

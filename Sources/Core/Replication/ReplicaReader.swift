@@ -1,0 +1,48 @@
+/// Reads one replica, or one part of it, and compares what comes with what the database says, in bounded memory.
+struct ReplicaReader {
+    let context: JobContext
+    let version: ObjectVersion
+    /// The one part that is wanted; nil for the whole content.
+    var part: VersionPart?
+
+    private var wantedBytes: Int64 { part?.sizeBytes ?? version.sizeBytes }
+
+    /// Hands the bytes to `sink` as they come and returns their MD5.
+    ///
+    /// Throws `.damaged` for wrong bytes, `.missing` when there are none, `.stopped` when `sink` failed or the job is not
+    /// to go on.
+    func read(
+        _ replica: Replica, on live: LiveBackend, into sink: (UnsafeRawBufferPointer) throws(S3Error) -> Void
+    ) throws(BackendError) -> [UInt8] {
+        var check = part.map { ContentCheck($0, of: version) } ?? ContentCheck(version)
+        // No range can ask for nothing.
+        guard wantedBytes > 0 || part == nil else { return check.md5 }
+        var ownFailure: String?
+        do throws(BackendError) {
+            try live.observe { backend throws(BackendError) in
+                try unsafe backend.get(
+                    PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: part?.range,
+                    head: { found throws(BackendError) in
+                        guard found.sizeBytes == wantedBytes else {
+                            throw BackendError(
+                                .damaged, backend: live.name,
+                                "\(found.sizeBytes) bytes where \(wantedBytes) belong")
+                        }
+                    },
+                    piece: { piece throws(WireClosed) in
+                        do throws(JobFailure) { try context.checkGoingOn() } catch { throw WireClosed() }
+                        do throws(S3Error) { try unsafe sink(piece) } catch {
+                            ownFailure = error.cause ?? error.message
+                            throw WireClosed()
+                        }
+                        unsafe check.update(piece)
+                    })
+            }
+        } catch {
+            if let ownFailure { throw BackendError(.stopped, backend: live.name, ownFailure) }
+            throw error
+        }
+        if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
+        return check.md5
+    }
+}
