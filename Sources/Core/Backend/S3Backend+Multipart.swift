@@ -75,7 +75,12 @@ extension S3Backend {
     private func confirm(
         _ object: PhysicalObject, _ whole: NativeObject, _ doubt: BackendError
     ) throws(BackendError) {
-        guard let stored = try head(object) else { throw doubt }
+        let found: BackendObjectHead?
+        do throws(BackendError) { found = try head(object) } catch {
+            // Whatever the answer was, without a look nobody knows what came of it.
+            throw failure(.unavailable, "\(doubt.cause); and then \(error.cause)")
+        }
+        guard let stored = found else { throw doubt }
         guard stored.sizeBytes == whole.description.sizeBytes else {
             throw failure(.damaged, "the store has \(stored.sizeBytes) bytes of \(whole.description.sizeBytes)")
         }

@@ -148,6 +148,8 @@ package final class S3Backend: Backend {
             case (501, _): .refused
             case (_, "RequestTimeout"), (_, "SlowDown"), (_, "ServiceUnavailable"), (408, _), (429, _), (500..., _):
                 .unavailable
+            // A clock that was set wrong is set right again: not a reason to give anything up.
+            case (_, "RequestTimeTooSkewed"): .unavailable
             case (409, _): .conflict
             case (_, "BadDigest"), (_, "XAmzContentSHA256Mismatch"), (416, _): .damaged
             default: .refused

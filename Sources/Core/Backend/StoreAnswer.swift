@@ -65,6 +65,8 @@ enum StoreAnswer {
     /// Reads the answer of CreateMultipartUpload; nil when it has no id that can be used.
     static func uploadID(_ document: [UInt8]) -> String? {
         word("UploadId", in: document, root: "InitiateMultipartUploadResult")
+            // rclone 1.75.
+            ?? word("UploadId", in: document, root: "InitiateMultipartUpload")
     }
 
     /// Reads the answer of CompleteMultipartUpload; without quotes, nil when it names none.

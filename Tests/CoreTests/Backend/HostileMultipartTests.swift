@@ -53,6 +53,10 @@ import Testing
             testDescription: "200 with a refusal, and it is not there",
             completion: answer("200 OK", error("InvalidPart")), head: absent, kind: .refused),
         Case(
+            testDescription: "a refusal, and the store does not let us look",
+            completion: answer("400 Bad Request", error("InvalidPart")), head: answer("403 Forbidden"),
+            kind: .unavailable),
+        Case(
             testDescription: "no answer, and it is there", completion: nil, head: there(9, "opaque"), kind: nil),
         Case(testDescription: "no answer, and it is not there", completion: nil, head: absent, kind: .unavailable),
         Case(
@@ -105,6 +109,19 @@ import Testing
             try backend.createUpload(Self.object, description: nothing, grant: TestGrant.make(for: backend.record))
         }
         #expect(error?.kind == .unavailable)
+    }
+
+    @Test(arguments: ["InitiateMultipartUploadResult", "InitiateMultipartUpload"])
+    func `an upload has begun whatever the store calls its answer`(root: String) throws {
+        let server = try HostileServer { connection in
+            if connection.readHead() != nil {
+                connection.send(Self.answer("200 OK", "<\(root)><UploadId>u</UploadId></\(root)>"))
+            }
+        }
+        let backend = try server.backend()
+        let nothing = ObjectDescription(sizeBytes: 0, md5: nil, sha256: nil, metadata: [])
+        let id = try backend.createUpload(Self.object, description: nothing, grant: TestGrant.make(for: backend.record))
+        #expect(id == "u")
     }
 
     @Test func `of the uploads a store lists only those of the key are ended`() throws {
