@@ -172,6 +172,9 @@ extension S3Backend {
             guard digest == md5 else { throw failure(.damaged, "the store has other bytes than were sent") }
             return
         }
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.skipLengthCheck.isOn { return }
+        #endif
         guard let stored = try head(object) else {
             throw failure(.damaged, "the store does not have what it confirmed")
         }

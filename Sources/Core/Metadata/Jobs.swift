@@ -116,6 +116,12 @@ extension SQLConnection {
 
     /// Ends a job that is done; false when the lease was lost, and then nothing may be committed with it.
     package func finishJob(id: Int64, fence: Int64) throws(S3Error) -> Bool {
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.noFencing.isOn {
+                try run("DELETE FROM jobs WHERE id = $1", .int(id))
+                return true
+            }
+        #endif
         let deleted = try run(
             "DELETE FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased' AND is_asked_again = 0", .int(id),
             .int(fence))
@@ -160,7 +166,10 @@ extension SQLConnection {
 
     /// Tells whether nobody else has claimed the job since.
     package func holdsLease(id: Int64, fence: Int64) throws(S3Error) -> Bool {
-        try has("SELECT 1 FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'", .int(id), .int(fence))
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.noFencing.isOn { return true }
+        #endif
+        return try has("SELECT 1 FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'", .int(id), .int(fence))
     }
 
     /// Tells whether somebody is doing, or will do, that job: it is neither done nor dead.

@@ -60,6 +60,9 @@ private import Glibc
             PRAGMA cache_size = -\(Self.cacheKiB); PRAGMA wal_autocheckpoint = \(Self.checkpointPages);
             PRAGMA journal_size_limit = \(Self.journalLimitBytes); PRAGMA trusted_schema = OFF
             """)
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.synchronousNormal.isOn { try script("PRAGMA synchronous = NORMAL") }
+        #endif
     }
 
     /// Turns WAL mode on, which only the first connection of a database has to do.

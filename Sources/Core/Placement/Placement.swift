@@ -53,7 +53,12 @@ package enum Placement {
     private static func survey(
         _ policy: EffectivePolicy, _ candidates: [PlacementCandidate], _ sizeBytes: Int64
     ) -> [Surveyed] {
-        sorted(candidates, by: policy.orders).map { candidate in
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.ignoreResidency.isOn, candidates.contains(where: { !$0.isHealthy }) {
+                return sorted(candidates, by: policy.orders).map { Surveyed(candidate: $0, violation: nil) }
+            }
+        #endif
+        return sorted(candidates, by: policy.orders).map { candidate in
             Surveyed(candidate: candidate, violation: violation(policy, candidate, sizeBytes))
         }
     }

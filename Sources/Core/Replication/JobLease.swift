@@ -11,7 +11,12 @@ package final class JobLease: Sendable {
     /// True once another worker may have the job: nothing may be committed for it any more.
     package var isLost: Bool { lost.load(ordering: .acquiring) }
 
-    func markLost() { lost.store(true, ordering: .releasing) }
+    func markLost() {
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.noFencing.isOn { return }
+        #endif
+        lost.store(true, ordering: .releasing)
+    }
 }
 
 /// Renews the leases of the jobs in hand while their threads copy.
