@@ -1,6 +1,6 @@
 # The index of scripts/. Each target is one script; what it does is told at the top of that script.
 .DEFAULT_GOAL := help
-.PHONY: help build test fuzz demo demo-stop bench lint fmt clean
+.PHONY: help build test faults fuzz demo demo-stop bench lint fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,10 @@ build: ## install what is missing and build s3gw-fcgi, s3gw-worker and s3gw
 
 test: ## unit tests, then end-to-end tests with real clients and real backends
 	@scripts/test
+
+faults: ## the gateway under injected faults, checked from outside; then with planted bugs, which must be caught
+	@scripts/faults --seeds 0-8
+	@scripts/faults --planted
 
 fuzz: ## libFuzzer on every reader of client input, a minute each
 	@scripts/fuzz 60

@@ -1,0 +1,122 @@
+"""The checker is checked: a gateway with a bug planted in it must fail, and the same run without the bug must pass."""
+
+import pathlib
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from support import paths
+
+BUILD = ".build/planted"
+BUILD_SECONDS = 1800
+SEEDS_TRIED = 4
+
+
+@dataclass(frozen=True)
+class Planted:
+    """`kinds` are the faults that bring the bug out; `promise` is a word of the promise that it breaks."""
+
+    name: str
+    says: str
+    kinds: tuple
+    promises: tuple
+    first_seed: int = 0
+    seconds: float = 12.0
+
+
+BUGS = (
+    Planted(
+        "acknowledge-before-commit",
+        "the client hears 200 before the transaction is durable",
+        ("kill-pool-process", "slow"),
+        ("linearizable", "never wrong bytes", "no acknowledged write"),
+    ),
+    Planted(
+        "skip-length-check",
+        "what a store says it has is not compared with what was sent",
+        ("cut-body",),
+        ("no acknowledged write", "convergence"),
+    ),
+    Planted(
+        "synchronous-normal",
+        "commits are not synced, and the power goes",
+        ("power-cut",),
+        ("linearizable", "no acknowledged write"),
+    ),
+    Planted(
+        "blind-retry",
+        "nginx gives a write that takes long to another process too",
+        ("stop-pool-process", "slow"),
+        ("linearizable",),
+    ),
+    Planted(
+        "no-fencing",
+        "a worker that lost its lease commits all the same",
+        ("stop-worker", "kill-worker"),
+        ("convergence", "no acknowledged write", "linearizable"),
+        seconds=16.0,
+    ),
+    Planted(
+        "ignore-residency",
+        "when a backend fails, any other takes its place",
+        ("refuse", "error-503"),
+        ("policy before bytes",),
+    ),
+)
+
+
+def build():
+    """Builds the gateway with the hooks, beside the usual build; returns where its binaries are."""
+    words = ["swift", "build", "--quiet", "--scratch-path", BUILD, "-Xswiftc", "-DS3GW_PLANTED_BUGS"]
+    for product in ("s3gw-fcgi", "s3gw-worker", "s3gw"):
+        subprocess.run([*words, "--product", product], check=True, cwd=paths.REPOSITORY, timeout=BUILD_SECONDS)
+    return paths.REPOSITORY / BUILD / "debug"
+
+
+def shipped_binaries_are_clean(directory):
+    """A build without the condition has no word of the hooks."""
+    return [
+        name
+        for name in ("s3gw-fcgi", "s3gw-worker", "s3gw")
+        if b"PLANTED_BUG" in pathlib.Path(directory, name).read_bytes()
+    ]
+
+
+def catch(runner, bug):
+    """Returns (seed, words) of the first seed that catches `bug`, or None."""
+    for seed in range(bug.first_seed, bug.first_seed + SEEDS_TRIED):
+        result = runner.run(seed, bug.kinds, bug.seconds, planted=bug.name)
+        for promise, words in result.violations:
+            if any(promise.startswith(each) for each in bug.promises):
+                return seed, f"{promise}: {words}"
+        others = sorted({promise for promise, _ in result.violations})
+        print(f"  seed {seed} did not catch {bug.name}" + (f", but broke: {others}" if others else ""), flush=True)
+    return None
+
+
+def show_planted(runner, options):
+    usual = paths.BINARIES
+    if found := shipped_binaries_are_clean(usual):
+        print(f"{usual}: planted bugs are in {', '.join(found)}")
+        return 1
+    paths.BINARIES = build()
+    status = 0
+    for bug in BUGS:
+        if options.planted not in ("all", bug.name):
+            continue
+        caught = catch(runner, bug)
+        if not caught:
+            print(f"{bug.name}: NOT CAUGHT by {SEEDS_TRIED} seeds ({bug.says})", flush=True)
+            status = 1
+            continue
+        seed, words = caught
+        print(f"{bug.name}: caught by seed {seed} ({bug.says})\n    {words.splitlines()[0][:200]}", flush=True)
+        clean = runner.run(seed, bug.kinds, bug.seconds)
+        if clean.violations:
+            print(f"  the same seed without the bug fails too: {clean.violations[0]}", flush=True)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit("use scripts/faults --planted")

@@ -1,0 +1,382 @@
+"""The world of one run: a gateway with every part that a fault can meet, built on the end-to-end tests' harness.
+
+Stores fi, de and us speak S3 behind the fault proxy (rclone, or radosgw when asked for); se is a directory. Spool,
+database and se lie on small disks of their own when we may mount them. The programs run with the shim: a clock that can be
+stepped, and a database disk that forgets at a power cut what was not synced.
+"""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from support import paths
+from support.processes import Daemon, free_ports, wait_until
+from support.radosgw import RadosGateways, Region
+from support.stack import Stack
+
+import proxy
+
+HERE = pathlib.Path(__file__).parent
+LEASE_SECONDS = 5
+MIB = 1 << 20
+DISKS = {"spool": 48 * MIB, "database": 96 * MIB, "se": 96 * MIB}
+PROXIED = ("fi", "de", "us")
+COUNTRIES = {"fi": "FI", "de": "DE", "se": "SE", "us": "US"}
+RCLONE_KEY, RCLONE_SECRET = "FAULTSUITEACCESSKEY", "faultsuitesecretaccesskey0123456789abcdef"
+NOTE_BYTES = 16  # struct note of the shim
+POLICIES = {
+    "alice": {"residency": {"allow": ["jurisdiction:EU"]}, "replicas": {"count": 1, "acknowledge": 1}},
+    "bob": {
+        "residency": {"allow": ["country:FI", "country:US"]},
+        "replicas": {"count": 2, "distinct": "country", "acknowledge": "all"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    tenant: str
+    name: str
+    keys: int
+    backends: tuple  # where its bytes may be
+    replicas: int
+    versioned: bool = False
+    policy: dict = field(default=None, hash=False)
+
+    @property
+    def key_names(self):
+        # The physical key is readable: tenant and bucket in it tell whose bytes went by, to proxies and directories.
+        return [f"{self.tenant}-{self.name}/{number:02d}" for number in range(self.keys)]
+
+
+EU = ("fi", "de", "se")
+TWO = {"replicas": {"count": 2, "distinct": "country", "acknowledge": 1}}
+ONLY_GERMANY = {"residency": {"allow": ["country:DE"]}, "replicas": {"count": 1, "acknowledge": 1}}
+BUCKETS = (
+    Bucket("alice", "plain", 8, EU, 2, policy=TWO),
+    Bucket("alice", "versioned", 4, EU, 2, versioned=True, policy=TWO),
+    Bucket("alice", "strict", 4, ("de",), 1, policy=ONLY_GERMANY),
+    Bucket("alice", "shared", 3, EU, 2, policy=TWO),
+    Bucket("bob", "shared", 3, ("fi", "us"), 2),
+    Bucket("bob", "own", 4, ("fi", "us"), 2),
+)
+
+
+def build_shim(directory):
+    """Compiles the shim and returns its path."""
+    shim = pathlib.Path(directory) / "faultshim.so"
+    words = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", shim, HERE / "shim/faultshim.c"]
+    subprocess.run([*words, "-ldl"], check=True, timeout=60)
+    return shim
+
+
+class SmallDisk:
+    """A tmpfs of its own; `full` takes the room that is left, `freed` gives it back."""
+
+    def __init__(self, directory, size):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.mounted = os.geteuid() == 0
+        if self.mounted:
+            words = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", self.directory]
+            self.mounted = subprocess.run(words, capture_output=True, timeout=10).returncode == 0
+
+    def fill(self):
+        if not self.mounted:
+            return False
+        with open(self.directory / "ballast", "wb", buffering=0) as file:
+            try:
+                for size in (MIB, 4096, 512):
+                    while True:
+                        file.write(b"\0" * size)
+                        if os.fstat(file.fileno()).st_size > max(DISKS.values()):
+                            raise AssertionError("the small disk is not small")
+            except OSError:
+                pass
+        return True
+
+    def free(self):
+        (self.directory / "ballast").unlink(missing_ok=True)
+
+    def unmount(self):
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", self.directory], check=True, timeout=10)
+
+
+class Rclone:
+    """`rclone serve s3` over a directory: a store of its own, with its signature check."""
+
+    def __init__(self, name, directory):
+        self.name, self.root = name, pathlib.Path(directory) / "objects"
+        self.root.mkdir(parents=True)
+        (self.port,) = free_ports(1)
+        words = [paths.CLIENTS / "rclone", "serve", "s3", self.root, "--addr", f"127.0.0.1:{self.port}"]
+        words += ["--auth-key", f"{RCLONE_KEY},{RCLONE_SECRET}", "--config", "/dev/null", "--vfs-cache-mode", "off"]
+        self.daemon = Daemon(f"rclone-{name}", words, directory, {"PATH": os.environ["PATH"], "HOME": str(directory)})
+        wait_until(lambda: "Starting" in self.daemon.log.read_text(), "rclone serves")
+
+    def region(self, port):
+        return Region(self.name, f"http://127.0.0.1:{port}", "", RCLONE_KEY, RCLONE_SECRET, self.daemon.pid)
+
+    def objects(self):
+        """Returns {(bucket, key): path} of everything in this store."""
+        return {
+            (path.relative_to(self.root).parts[0], "/".join(path.relative_to(self.root).parts[1:])): path
+            for path in self.root.rglob("*")
+            if path.is_file()
+        }
+
+    def stop(self):
+        os.kill(self.daemon.pid, signal.SIGCONT)
+        self.daemon.kill()
+
+
+class World(Stack):
+    """A Stack whose daemons run with the shim; `start_world` builds everything, `close` ends it."""
+
+    def __init__(self, directory, authority, shim, stores="rclone", planted=None, worker_concurrency=3):
+        self.shim, self.planted = shim, planted
+        self.base = pathlib.Path(directory)
+        self.disks = {name: SmallDisk(self.base / "disks" / name, size) for name, size in DISKS.items()}
+        self.clocks = {}
+        self.guarded = False  # the shim's disk is only used once the database is set up
+        edits = [("fastcgi_read_timeout 300s", "fastcgi_read_timeout 30s")]
+        self.blind_nginx = planted == "blind-retry"
+        if self.blind_nginx:
+            edits = [
+                ("fastcgi_read_timeout 300s", "fastcgi_read_timeout 1s"),
+                ("fastcgi_next_upstream off", "fastcgi_next_upstream error timeout non_idempotent"),
+            ]
+        super().__init__(
+            directory,
+            authority,
+            spool_directory=self.disks["spool"].directory / "spool",
+            database=self.disks["database"].directory / "s3gw.db",
+            nginx_edits=edits,
+            processes=3,
+            threads=8,
+            lease_seconds=LEASE_SECONDS,
+            worker_concurrency=worker_concurrency,
+            worker_poll_interval="100ms",
+            drain_timeout="5s",
+        )
+        self.kind_of_stores = stores
+        self.stores, self.radosgw, self.proxy, self.control = {}, None, None, None
+        self.record = self.base / "record.jsonl"
+        self.old_pools = []
+        self.worker_count = 0
+
+    # Building.
+
+    def start_world(self):
+        self.start_stores()
+        self.init()
+        for name in PROXIED:
+            words = ("--jurisdiction", "EU") if name != "us" else ()
+            self.add_s3_backend(name, self.regions[name], COUNTRIES[name], *words)
+        self.add_file_backend("se", "SE", "--jurisdiction", "EU", directory=self.disks["se"].directory / "objects")
+        for tenant, policy in POLICIES.items():
+            self.create_tenant(tenant, policy)
+        self.start_pool()
+        self.nginx.start()
+        wait_until(self.answers, "the gateway answers")
+        for bucket in BUCKETS:
+            client = self.raw(bucket.tenant)
+            assert client.request("PUT", f"/{bucket.name}").status == 200
+            if bucket.versioned:
+                document = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+                assert client.request("PUT", f"/{bucket.name}?versioning", document).status == 200
+            if bucket.policy:
+                self.set_policy(bucket.policy, "--bucket", bucket.name, "--tenant", bucket.tenant)
+        # From here on the disk under the database forgets what is not synced.
+        self.stop()
+        self.guard_database()
+        self.workers.clear()
+        self.start_pool()
+        self.nginx.start()
+        wait_until(self.answers, "the gateway answers")
+        return self
+
+    def start_stores(self):
+        ports = dict(zip(PROXIED, free_ports(len(PROXIED))))
+        self.regions = {}
+        if self.kind_of_stores == "radosgw":
+            self.radosgw = RadosGateways(self.base / "ceph", self.authority)
+            for name, region in zip(PROXIED, self.radosgw.regions.values()):
+                self.stores[name] = region
+                endpoint = f"http://127.0.0.1:{ports[name]}"
+                self.regions[name] = Region(
+                    region.name, endpoint, "", region.access_key_id, region.secret_access_key, region.pid
+                )
+            store_ports = {name: int(region.endpoint.rpartition(":")[2]) for name, region in self.stores.items()}
+        else:
+            for name in PROXIED:
+                (self.base / "stores" / name).mkdir(parents=True)
+                self.stores[name] = Rclone(name, self.base / "stores" / name)
+                self.regions[name] = self.stores[name].region(ports[name])
+            store_ports = {name: store.port for name, store in self.stores.items()}
+        settings = {
+            "record": str(self.record),
+            "control": str(self.base / "proxy.sock"),
+            "backends": {
+                name: [ports[name], store_ports[name], each.name, each.access_key_id, each.secret_access_key]
+                for name, each in self.regions.items()
+            },
+        }
+        words = [sys.executable, HERE / "proxy.py", json.dumps(settings)]
+        environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTHONPATH"] = str(HERE.parent / "EndToEnd")
+        self.proxy = Daemon("proxy", words, self.base, environment)
+        wait_until(lambda: "ready" in self.proxy.log.read_text(), "the proxy listens")
+        self.control = proxy.Control(self.base / "proxy.sock")
+
+    def guard_database(self):
+        """Takes the database as it is now for what the disk holds."""
+        for path in (self.database_path, self.wal_path):
+            path.with_name(path.name + ".synced").unlink(missing_ok=True)
+            path.with_name(path.name + ".dirty").unlink(missing_ok=True)
+            if path.exists():
+                shutil.copyfile(path, path.with_name(path.name + ".synced"))
+        self.guarded = True
+
+    @property
+    def wal_path(self):
+        return self.database_path.with_name(self.database_path.name + "-wal")
+
+    # Processes with the shim.
+
+    def clock_file(self, name):
+        if name not in self.clocks:
+            path = self.base / f"clock-{name}"
+            path.write_bytes(struct.pack("q", 0))
+            self.clocks[name] = path
+        return self.clocks[name]
+
+    def step_clock(self, name, seconds):
+        with open(self.clock_file(name), "r+b") as file:
+            file.write(struct.pack("q", int(seconds * 1000)))
+
+    def shimmed(self, clock):
+        environment = {"LD_PRELOAD": str(self.shim), "FAULT_CLOCK": str(self.clock_file(clock))}
+        if self.guarded:
+            environment["FAULT_DISK"] = str(self.database_path)
+        if self.planted and not self.blind_nginx:
+            environment["PLANTED_BUG"] = self.planted
+        return environment
+
+    @property
+    def environment(self):
+        clean = super().environment
+        return clean | self.shimmed("cli") if hasattr(self, "clocks") else clean
+
+    def start_pool(self):
+        self.pool = Daemon(
+            "s3gw-fcgi",
+            [paths.BINARIES / "s3gw-fcgi", "--config", self.configuration],
+            self.directory,
+            self.environment | self.shimmed("pool"),
+        )
+        wait_until(self.pool_is_up, "the pool listens")
+
+    def start_worker(self, *words):
+        return self.put_worker(len(self.workers))
+
+    def put_worker(self, index):
+        """Starts worker number `index`, in the place of a dead one or as one more."""
+        self.worker_count += 1
+        worker = Daemon(
+            f"s3gw-worker-{self.worker_count}",
+            [paths.BINARIES / "s3gw-worker", "run", "--config", self.configuration],
+            self.directory,
+            self.environment | self.shimmed(f"worker-{index}"),
+        )
+        self.workers[index : index + 1] = [worker]
+        return worker
+
+    def run_worker(self, *words, clock="cli", seconds=120):
+        """Runs `s3gw-worker` for one task and returns the CompletedProcess."""
+        return subprocess.run(
+            [paths.BINARIES / "s3gw-worker", *words, "--config", self.configuration],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env=self.environment | self.shimmed(clock),
+            cwd=self.directory,
+        )
+
+    def reconcile(self):
+        """Removes what no row speaks of, when this gateway can; tells whether it can."""
+        return "reconcile" in self.run_worker("--help").stdout and False
+
+    # Faults that are not the proxy's.
+
+    def kill_master(self, and_children):
+        """Kills the pool's master, then, as systemd would, what is left of it; else the children end by themselves."""
+        old = self.pool
+        os.kill(old.pid, signal.SIGKILL)
+        old.process.wait(10)
+        if and_children:
+            old.kill()
+        self.old_pools.append(old)
+
+    def kill_all(self):
+        """SIGKILL to everything that has the database open, and to nginx."""
+        for daemon in (self.pool, *self.workers, self.nginx.daemon, *self.old_pools):
+            daemon.kill()
+
+    def cut_power(self, seed):
+        """What the kernel had not been asked to make durable is gone, but for a random part of it."""
+        chance = random.Random(seed)
+        lost = 0
+        for path in (self.database_path, self.wal_path):
+            synced, notes = (path.with_name(path.name + suffix) for suffix in (".synced", ".dirty"))
+            if not synced.exists():
+                path.unlink(missing_ok=True)
+                continue
+            if path.exists() and notes.exists():
+                data = notes.read_bytes()
+                with open(path, "rb") as file, open(synced, "r+b") as kept:
+                    for at in range(0, len(data) - NOTE_BYTES + 1, NOTE_BYTES):
+                        offset, length = struct.unpack_from("qq", data, at)
+                        lost += length
+                        if chance.random() < 0.3:
+                            file.seek(offset)
+                            kept.seek(offset)
+                            kept.write(file.read(length))
+                            lost -= length
+            notes.unlink(missing_ok=True)
+            shutil.copyfile(synced, path)
+        path = self.database_path
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        return lost
+
+    # The end.
+
+    def close(self):
+        for daemon in [*self.daemons, *self.old_pools]:
+            for pid in daemon.group():
+                try:
+                    os.kill(pid, signal.SIGCONT)
+                except ProcessLookupError:
+                    pass
+            daemon.kill()
+        if self.control:
+            self.control.close()
+        if self.proxy:
+            self.proxy.kill()
+        for store in self.stores.values():
+            if isinstance(store, Rclone):
+                store.stop()
+            else:
+                store.thaw()
+        if self.radosgw:
+            self.radosgw.down()
+        for disk in self.disks.values():
+            disk.unmount()
