@@ -20,18 +20,31 @@ struct PolicyCommand: ParsableCommand {
                                "acknowledge": 1, "order": ["fi-hel-1", "de-fra-1"] } }
 
             A selector is country:, jurisdiction:, region:, provider: or certification: and a value. distinct is none, \
-            backend, region, country or provider; acknowledge is a number, "quorum" or "all".
+            backend, region, country or provider; within keeps all replicas in one region, country or provider; spread, \
+            such as {"region": 2}, wants so many different ones; acknowledge is a number, "quorum" or "all". A preset names \
+            count, within and spread: standard is 3 copies in 2 regions, regional is 2 copies in one country; in JSON it \
+            is "preset": "standard" beside residency, acknowledge and order.
+
+            What is stored already follows. Buckets whose objects cannot be placed by the new policy are listed.
             """,
-            examples: "s3gw policy set --tenant alice policy.json",
+            examples: "s3gw policy set --tenant alice policy.json", "s3gw policy set --tenant alice --preset standard",
             "echo '{\"replicas\":{\"count\":3}}' | s3gw policy set --tenant alice --bucket photos -")
 
         @OptionGroup var scope: PolicyScope
-        @Argument(help: "The file with the policy; - is standard input.") var file: String
+        @Argument(help: "The file with the policy; - is standard input.") var file: String?
+        @Option(help: "standard or regional, instead of a file.") var preset: PolicyPreset?
         @OptionGroup var options: StoreOptions
+
+        func validate() throws {
+            guard (file == nil) != (preset == nil) else { throw ValidationError("Give a file or --preset.") }
+        }
 
         func run() throws {
             try options.run { store in
-                let policy = try PolicyDocument(parsing: try SecretInput.contents(of: file))
+                let policy =
+                    if let file { try PolicyDocument(parsing: try SecretInput.contents(of: file)) } else {
+                        PolicyDocument(preset ?? .standard)
+                    }
                 let target = try scope.target(in: store)
                 let version: Int64
                 switch target {
@@ -46,9 +59,13 @@ struct PolicyCommand: ParsableCommand {
                         try sql.setPolicy(bucketID: bucket.id, json: policy.json, at: .now())
                     }
                 }
+                let refused = try store.read { sql throws(S3Error) in try target.unplaceable(sql) }
+                var lines = ["Policy version \(version) holds for \(target.text)."]
+                for (bucket, refusal) in refused {
+                    lines.append("Warning: nothing can be written to bucket \(bucket.name): \(refusal.explanation)")
+                }
                 options.show(
-                    target.json(version: version, policy: policy), "Policy version \(version) holds for \(target.text)."
-                )
+                    target.json(version: version, policy: policy, unplaceable: refused), lines.joined(separator: "\n"))
             }
         }
     }
@@ -102,6 +119,8 @@ struct PolicyCommand: ParsableCommand {
     }
 }
 
+extension PolicyPreset: ExpressibleByArgument {}
+
 /// Whose policy: `--bucket` with, where needed, its tenant, or `--tenant` alone.
 struct PolicyScope: ParsableArguments {
     enum Target {
@@ -125,8 +144,45 @@ struct PolicyScope: ParsableArguments {
 
         var json: JSONValue { .object(members) }
 
-        func json(version: Int64, policy: PolicyDocument) -> JSONValue {
-            .object(members + [.init("version", .integer(version)), .init("policy", policy.jsonValue)])
+        func json(
+            version: Int64, policy: PolicyDocument, unplaceable: [(bucket: Bucket, refusal: PlacementRefusal)]? = nil
+        ) -> JSONValue {
+            let refused = unplaceable.map { list -> [JSONValue.Member] in
+                let rows = list.map { row -> JSONValue in
+                    [
+                        "bucket": .string(row.bucket.name.text), "rule": .string(row.refusal.rule),
+                        "explanation": .string(row.refusal.explanation),
+                    ]
+                }
+                return [.init("unplaceable", .array(rows))]
+            }
+            return .object(
+                members + [.init("version", .integer(version)), .init("policy", policy.jsonValue)] + (refused ?? []))
+        }
+
+        /// The buckets of the target to which nothing can be written by policy, whatever the health of the backends.
+        func unplaceable(
+            _ sql: any SQLConnection
+        ) throws(S3Error) -> [(bucket: Bucket, refusal: PlacementRefusal)] {
+            let buckets: [Bucket] =
+                switch self {
+                case .bucket(let bucket, _): [bucket]
+                case .tenant(let tenant): try sql.allBuckets().filter { $0.tenantID == tenant.id }
+                }
+            let candidates = try sql.backends().map { record in
+                PlacementCandidate(
+                    backendID: record.id, name: record.name, location: record.location, state: record.state,
+                    isHealthy: true)
+            }
+            var refused: [(bucket: Bucket, refusal: PlacementRefusal)] = []
+            for bucket in buckets {
+                let policy = try WorldSnapshot.policy(for: bucket, tags: [], sql)
+                guard case .refuse(let refusal) = Placement.decide(policy, candidates: candidates, sizeBytes: 0),
+                    !refusal.isHealth
+                else { continue }
+                refused.append((bucket, refusal))
+            }
+            return refused
         }
     }
 

@@ -71,7 +71,9 @@ struct PolicyEffective: ParsableCommand {
         return [
             "target": target.json, "replicaCount": .number(policy.replicaCount),
             "replicaCountFloor": .number(policy.replicaCountFloor), "acknowledge": .number(policy.acknowledge),
-            "distinct": .texts(policy.distinct.map(\.rawValue)), "order": .array(policy.orders.map(JSONValue.texts)),
+            "distinct": .texts(policy.distinct.map(\.rawValue)), "within": .texts(policy.within.map(\.rawValue)),
+            "spread": .object(policy.spread.map { .init($0.attribute.rawValue, .number($0.count)) }),
+            "order": .array(policy.orders.map(JSONValue.texts)),
             "rules": .array(rules), "refused": refused, "backends": .array(backends),
         ]
     }
@@ -81,6 +83,15 @@ struct PolicyEffective: ParsableCommand {
         let distinct = policy.distinct.isEmpty ? "backend" : policy.distinct.map(\.rawValue).joined(separator: " and ")
         var fields: [(String, String?)] = [
             ("for", target.text), ("replicas", "\(policy.replicaCount), differing in \(distinct)"),
+            (
+                "within",
+                policy.within.isEmpty ? nil : policy.within.map { "one \($0.rawValue)" }.joined(separator: ", ")
+            ),
+            (
+                "spread",
+                policy.spread.isEmpty
+                    ? nil : policy.spread.map { "\($0.count) \($0.attribute.plural)" }.joined(separator: ", ")
+            ),
             ("acknowledge", String(policy.acknowledge)),
             ("order", orders.isEmpty ? nil : orders.joined(separator: "; then ")),
         ]

@@ -5,11 +5,16 @@ package struct NewVersion: Sendable {
     package var present: [Replica]
     /// Each becomes a `replicate` job in the same transaction.
     package var pending: [Replica]
+    /// Where bytes may be that nobody needs; each becomes a `remove-replica` job in the same transaction.
+    package var removing: [Replica]
 
-    package init(version: ObjectVersion, present: [Replica], pending: [Replica]) {
+    package init(
+        version: ObjectVersion, present: [Replica], pending: [Replica], removing: [Replica] = []
+    ) {
         self.version = version
         self.present = present
         self.pending = pending
+        self.removing = removing
     }
 }
 
@@ -48,6 +53,12 @@ extension SQLConnection {
             try insertReplica(replica, of: version.sequence, bucketID: version.bucketID, state: .pending)
             try insertJob(
                 kind: .replicate, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
+                notBefore: version.lastModified)
+        }
+        for replica in new.removing {
+            try insertReplica(replica, of: version.sequence, bucketID: version.bucketID, state: .removing)
+            try insertJob(
+                kind: .removeReplica, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
                 notBefore: version.lastModified)
         }
         return version

@@ -10,6 +10,8 @@ struct ObjectWriter {
     struct Stored {
         var present: [Replica] = []
         var pending: [Replica] = []
+        /// Where the bytes may have arrived although the backend did not say so: to be removed again.
+        var doubtful: [Replica] = []
         /// MD5 of the content, 16 bytes.
         var md5: [UInt8] = []
     }
@@ -19,12 +21,23 @@ struct ObjectWriter {
     /// Stores `content` under a fresh physical key on `acknowledge` backends, trying another allowed one for each that
     /// fails.
     ///
-    /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
+    /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does. What is
+    /// on a backend by then is written down to be removed.
     func store(_ content: some ObjectContent, as version: ObjectVersion) throws(S3Error) -> Stored {
+        var stored = Stored()
+        do throws(S3Error) { try fill(&stored, with: content, version) } catch {
+            leave(stored.present + stored.doubtful)
+            throw error
+        }
+        return stored
+    }
+
+    private func fill(
+        _ stored: inout Stored, with content: some ObjectContent, _ version: ObjectVersion
+    ) throws(S3Error) {
         let physicalKey = PhysicalKey.make(version.key, version.id)
         let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: content.md5)
         let work = work
-        var stored = Stored()
         var failures: [Int64: String] = [:]
         while true {
             let plan = try work.plan(version.sizeBytes, avoiding: failures)
@@ -33,7 +46,9 @@ struct ObjectWriter {
             let missing = plan.acknowledge - present.count
             guard missing > 0 else {
                 stored.pending = pending(open + plan.pendingUnhealthy, version, physicalKey)
-                return stored
+                // A copy that is still to be made writes the same bytes under the same key.
+                stored.doubtful.removeAll { place in stored.pending.contains { $0.backendID == place.backendID } }
+                return
             }
             let attempts = FanOut.map(Array(open.prefix(missing))) { grant in
                 work.attempt(
@@ -45,10 +60,24 @@ struct ObjectWriter {
                     })
             }
             guard !attempts.isEmpty else { throw work.unavailable(failures) }
+            for case .failed(let backendID, let error) in attempts where error.leavesDoubt {
+                if let place = try doubtful(backendID, version, physicalKey) { stored.doubtful.append(place) }
+            }
             var done: [(backendID: Int64, value: (place: PhysicalObject, md5: [UInt8]))] = []
-            try work.sort(attempts, into: &done, &failures)
+            var impossible: S3Error?
+            do throws(S3Error) { try work.sort(attempts, into: &done, &failures) } catch { impossible = error }
             for (backendID, value) in done { try count(value, on: backendID, of: version, in: &stored) }
+            if let impossible { throw impossible }
         }
+    }
+
+    /// Where an attempt that failed may have left the bytes; nil when nothing can have been sent.
+    private func doubtful(
+        _ backendID: Int64, _ version: ObjectVersion, _ key: [UInt8]
+    ) throws(S3Error) -> Replica? {
+        guard let name = try call.snapshot.physicalName(of: bucket, on: backendID) else { return nil }
+        return Replica(
+            versionID: version.id, backendID: backendID, physicalBucket: name, physicalKey: key, state: .removing)
     }
 
     private func count(
@@ -80,9 +109,10 @@ struct ObjectWriter {
         #endif
         do throws(S3Error) {
             return try call.database.write { sql throws(S3Error) in
-                try sql.commitPut(NewVersion(version: version, present: stored.present, pending: stored.pending)) {
-                    current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag)
-                }
+                try sql.commitPut(
+                    NewVersion(
+                        version: version, present: stored.present, pending: stored.pending, removing: stored.doubtful)
+                ) { current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag) }
             }
         } catch {
             // A refusal is certain; after any other failure the row may be there, and then its bytes must stay.
@@ -91,10 +121,9 @@ struct ObjectWriter {
         }
     }
 
-    /// Removes what `store` wrote, after the database refused it.
-    ///
-    /// What cannot be removed is found by reconciling.
+    /// Removes what `store` wrote, after the database refused it; what cannot be removed now is a job.
     func discard(_ stored: Stored) {
+        var left = stored.doubtful
         for replica in stored.present {
             guard let live = call.snapshot.backends[replica.backendID] else { continue }
             do throws(BackendError) {
@@ -102,9 +131,29 @@ struct ObjectWriter {
                     try backend.delete(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
                 }
             } catch {
+                left.append(replica)
                 call.log.warning(
                     "refused object left behind", metadata: call.logMetadata(cause: "\(error.backend): \(error.cause)"))
             }
+        }
+        leave(left)
+    }
+
+    /// Has a job clear the places of a version that never was; when that cannot be written down, reconciling finds them.
+    private func leave(_ places: [Replica]) {
+        guard !places.isEmpty else { return }
+        do throws(S3Error) {
+            try call.database.write { sql throws(S3Error) in
+                for place in places {
+                    let upload = UploadPlace(
+                        uploadID: place.versionID, backendID: place.backendID, bucketID: bucket.id,
+                        physicalBucket: place.physicalBucket, physicalKey: place.physicalKey)
+                    try sql.endPlace(upload, at: .now())
+                }
+            }
+        } catch {
+            call.log.warning(
+                "a failed write left bytes behind", metadata: call.logMetadata(cause: error.cause ?? error.message))
         }
     }
 
@@ -114,6 +163,16 @@ struct ObjectWriter {
             Replica(
                 versionID: version.id, backendID: grant.backendID, physicalBucket: "", physicalKey: key, state: .pending
             )
+        }
+    }
+}
+
+extension BackendError {
+    /// Whether an object may have arrived all the same.
+    fileprivate var leavesDoubt: Bool {
+        switch kind {
+        case .refused, .missing, .stopped: false
+        case .unavailable, .conflict, .damaged, .short, .full: true
         }
     }
 }

@@ -74,7 +74,7 @@ package final class WorldSnapshot: Sendable {
     }
 
     /// As `policy(for:tags:)`, by what `sql` sees.
-    static func policy(
+    package static func policy(
         for bucket: Bucket, tags: [Tag], _ sql: any SQLConnection
     ) throws(S3Error) -> EffectivePolicy {
         let ownCount = try tags.replicaCount()

@@ -27,28 +27,11 @@ struct DistinctPlace: Hashable, Sendable {
     }
 }
 
-/// Which places may hold the replicas of one version together.
-struct PlaceRule: Hashable, Sendable {
-    let distinct: [PolicyDocument.Distinctness]
-
-    /// Returns nil when the location does not say what the rule has to know.
-    func place(of candidate: PlacementCandidate) -> DistinctPlace? { DistinctPlace(of: candidate, distinct: distinct) }
-
-    func largestCount(_ places: [DistinctPlace]) -> Int { DistinctSelection.largestCount(places) }
-
-    /// Returns the positions of up to `count` places that may stand together and beside `taken`: as many as can be, and
-    /// among those choices the one that prefers earlier places.
-    func choose(_ places: [DistinctPlace], count: Int, besides taken: [DistinctPlace] = []) -> [Int] {
-        DistinctSelection.choose(places, count: count, besides: taken)
-    }
-}
-
-/// Chooses places that all differ.
+/// How many places can stand together when all differ.
 ///
-/// A place is an edge between its two words, so a choice is a matching in a bipartite
-/// graph, and the largest is found exactly (augmenting paths, Kuhn's algorithm): no dead end, no exponential search.
+/// A place is an edge between its two words, so a choice is a matching in a bipartite graph, and the largest is found
+/// exactly (augmenting paths, Kuhn's algorithm).
 enum DistinctSelection {
-    /// Returns how many places can stand together.
     static func largestCount(_ places: [DistinctPlace]) -> Int {
         let edges = Dictionary(grouping: places, by: \.left).mapValues { $0.map(\.right) }
         var partner: [String: String] = [:]
@@ -67,22 +50,5 @@ enum DistinctSelection {
             if augment(left, &visited) { count += 1 }
         }
         return count
-    }
-
-    /// Returns the positions of up to `count` places that all differ from each other and from `taken`: as many as
-    /// can be, and among those choices the one that prefers earlier places.
-    static func choose(_ places: [DistinctPlace], count: Int, besides taken: [DistinctPlace] = []) -> [Int] {
-        var open = places.indices.filter { index in taken.allSatisfy { $0.differs(from: places[index]) } }
-        var missing = min(count, largestCount(open.map { places[$0] }))
-        var chosen: [Int] = []
-        while missing > 0, let index = open.first {
-            open.removeFirst()
-            let rest = open.filter { places[$0].differs(from: places[index]) }
-            guard largestCount(rest.map { places[$0] }) >= missing - 1 else { continue }
-            chosen.append(index)
-            open = rest
-            missing -= 1
-        }
-        return chosen
     }
 }

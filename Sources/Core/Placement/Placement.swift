@@ -12,13 +12,15 @@ package enum Placement {
     package static func decide(
         _ policy: EffectivePolicy, candidates: [PlacementCandidate], sizeBytes: Int64
     ) -> PlacementDecision {
+        let rule = PlaceRule(policy)
         let surveyed = survey(policy, candidates, sizeBytes)
-        let allowed = surveyed.filter { $0.violation == nil }
-        let places = allowed.compactMap { rule(policy).place(of: $0.candidate) }
-        guard rule(policy).largestCount(places) >= policy.replicaCount else {
+        let allowed = surveyed.filter { $0.violation == nil }.map(\.candidate)
+        let places = allowed.compactMap { rule.place(of: $0) }
+        guard rule.largestCount(places) >= policy.replicaCount else {
             return .refuse(tooFewAllowed(policy, surveyed))
         }
-        return plan(policy, allowed.map(\.candidate), places)
+        let viable = rule.viable(places)
+        return plan(policy, rule, viable.map { allowed[$0] }, viable.map { places[$0] })
     }
 
     /// Returns what is decided about each backend and why, the most wanted backend first.
@@ -48,6 +50,8 @@ package enum Placement {
     }
 
     private static let distinctRule = "replicas.distinct"
+    private static let withinRule = "replicas.within"
+    private static let spreadRule = "replicas.spread"
     private static let countRule = "replicas.count"
 
     private static func survey(
@@ -71,10 +75,12 @@ package enum Placement {
             return Violation(rule: rule.name, stage: stage, reason: reason)
         }
         let stage = policy.rules.count
-        if rule(policy).place(of: candidate) == nil {
-            let words = policy.distinct.map(\.rawValue).joined(separator: " and ")
+        let together = PlaceRule(policy)
+        if together.place(of: candidate) == nil {
+            let words = together.attributes.joined(separator: " and ")
             return Violation(
-                rule: distinctRule, stage: stage, reason: "its \(words) is not known, so it may not differ from others")
+                rule: togetherRule(policy), stage: stage,
+                reason: "its \(words) is not known, so it may not stand as it should to others")
         }
         if let limit = candidate.maximumObjectSizeBytes, sizeBytes > limit {
             return Violation(rule: "backend.size", stage: stage + 1, reason: "takes objects of at most \(limit) bytes")
@@ -86,19 +92,12 @@ package enum Placement {
         }
     }
 
-    /// One replica differs from no other: then nothing has to be known.
-    private static func wanted(_ policy: EffectivePolicy) -> [PolicyDocument.Distinctness] {
-        policy.replicaCount > 1 ? policy.distinct : []
-    }
-
-    static func rule(_ policy: EffectivePolicy) -> PlaceRule { PlaceRule(distinct: wanted(policy)) }
-
     /// Tells whether a replica that is present there counts for `policy`.
     static func counts(_ candidate: PlacementCandidate, _ policy: EffectivePolicy) -> Bool {
         // A backend that is draining loses what it has as soon as others have it, so it does not count.
         guard [.active, .readOnly, .offline].contains(candidate.state) else { return false }
         guard policy.rules.allSatisfy({ $0.violation(by: candidate.location) == nil }) else { return false }
-        return rule(policy).place(of: candidate) != nil
+        return PlaceRule(policy).place(of: candidate) != nil
     }
 
     /// Tells whether `policy` lets an object of that size go there, now or once the backend is well.
@@ -107,11 +106,10 @@ package enum Placement {
     }
 
     private static func plan(
-        _ policy: EffectivePolicy, _ allowed: [PlacementCandidate], _ places: [DistinctPlace]
+        _ policy: EffectivePolicy, _ rule: PlaceRule, _ allowed: [PlacementCandidate], _ places: [Place]
     ) -> PlacementDecision {
         let healthy = allowed.indices.filter { allowed[$0].takesBytesNow }
         let unhealthy = allowed.indices.filter { !allowed[$0].takesBytesNow }
-        let rule = rule(policy)
         let targets = rule.choose(healthy.map { places[$0] }, count: policy.replicaCount)
             .map { healthy[$0] }
         guard targets.count >= policy.acknowledge else {
@@ -130,7 +128,7 @@ package enum Placement {
             Plan(
                 grants: targets.map(grant), spares: healthy.filter { !targets.contains($0) }.map(grant),
                 replicaCount: policy.replicaCount, acknowledge: policy.acknowledge,
-                pendingUnhealthy: pending.map(grant),
+                pendingUnhealthy: pending.map(grant), rule: rule,
                 places: Dictionary(placeOf) { first, _ in first }))
     }
 
@@ -140,7 +138,7 @@ package enum Placement {
         var rule = countRule
         var left = surveyed.count
         if left >= needed {
-            rule = distinctRule
+            rule = togetherRule(policy)
             left = surveyed.count { $0.violation == nil }
             let broken = surveyed.compactMap(\.violation).sorted { $0.stage < $1.stage }
             for (index, violation) in broken.enumerated() where surveyed.count - index - 1 < needed {
@@ -149,12 +147,31 @@ package enum Placement {
                 break
             }
         }
-        let differing = wanted(policy).map(\.rawValue).joined(separator: " and ")
-        let kind = differing.isEmpty ? "needed" : "needed that differ in \(differing)"
+        let kind = "needed" + together(policy)
         let backends = left == 1 ? "1 backend" : "\(left) backends"
         let want = needed == 1 ? "1 is \(kind)" : "\(needed) are \(kind)"
         return PlacementRefusal(
             rule: rule, explanation: "The rule \(rule) leaves \(backends); \(want).", isHealth: false)
+    }
+
+    /// The rule about several replicas that has a name in refusals.
+    private static func togetherRule(_ policy: EffectivePolicy) -> String {
+        if !policy.distinct.isEmpty { return distinctRule }
+        if !policy.within.isEmpty { return withinRule }
+        return policy.spread.isEmpty ? distinctRule : spreadRule
+    }
+
+    private static func together(_ policy: EffectivePolicy) -> String {
+        let rule = PlaceRule(policy)
+        var words: [String] = []
+        if !rule.distinct.isEmpty {
+            words.append("differ in \(rule.distinct.map(\.rawValue).joined(separator: " and "))")
+        }
+        if !rule.within.isEmpty {
+            words.append("share one \(rule.within.map(\.rawValue).joined(separator: " and one "))")
+        }
+        for spread in rule.spread { words.append("have \(spread.count) different \(spread.attribute.plural)") }
+        return words.isEmpty ? "" : " that \(words.joined(separator: " and "))"
     }
 
     static func sorted(_ candidates: [PlacementCandidate], by orders: [[String]]) -> [PlacementCandidate] {
@@ -191,5 +208,15 @@ package enum Placement {
         return candidate.takesBytesNow
             ? PlacementVerdict(role: .spare, rule: nil, reason: "allowed, not needed while the others are well")
             : PlacementVerdict(role: .unhealthy, rule: nil, reason: "allowed, but \(health)")
+    }
+}
+
+extension PolicyDocument.Attribute {
+    package var plural: String {
+        switch self {
+        case .region: "regions"
+        case .country: "countries"
+        case .provider: "providers"
+        }
     }
 }

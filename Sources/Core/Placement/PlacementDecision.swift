@@ -15,8 +15,10 @@ package struct Plan: Sendable, Equatable {
     package let acknowledge: Int
     /// Where the replicas that are missing from `grants` belong: unhealthy now, allowed, work for the worker.
     package let pendingUnhealthy: [PlacementGrant]
-    /// What must differ between two replicas, by backend.
-    let places: [Int64: DistinctPlace]
+    /// Which of these may stand together.
+    let rule: PlaceRule
+    /// How each stands to others, by backend.
+    let places: [Int64: Place]
 
     /// Returns the most wanted spare that may stand beside all of `kept`; nil when there is none.
     ///
@@ -24,7 +26,8 @@ package struct Plan: Sendable, Equatable {
     package func replacement(keeping kept: [PlacementGrant], tried: Set<Int64>) -> PlacementGrant? {
         spares.first { spare in
             guard !tried.contains(spare.backendID), let place = places[spare.backendID] else { return false }
-            return kept.allSatisfy { places[$0.backendID]?.differs(from: place) == true }
+            let others = kept.compactMap { places[$0.backendID] }
+            return others.count == kept.count && rule.admits(place, beside: others)
         }
     }
 }

@@ -41,7 +41,7 @@ package struct ReplicaPlan: Sendable, Equatable {
         let ranked = Placement.sorted(candidates, by: policy.orders).enumerated().compactMap { rank, candidate in
             tier(of: candidate, holdings[candidate.backendID], policy, sizeBytes, away).map { (candidate, $0, rank) }
         }.sorted { ($0.1, $0.2) < ($1.1, $1.2) }.map(\.0)
-        let rule = Placement.rule(policy)
+        let rule = PlaceRule(policy)
         let places = ranked.compactMap { rule.place(of: $0) }
         let chosen = rule.choose(places, count: policy.replicaCount).map { ranked[$0] }
         let members = chosen.map(\.backendID)

@@ -4,6 +4,7 @@
 /// - Replicas: the tenant's `count` is the least. A bucket may raise it; the tag `replica-count` replaces the bucket's
 ///   number, upwards or downwards, but never below the tenant's. Where nothing says a number it is 1.
 /// - `distinct`: what the tenant and what the bucket wants to differ has to differ, both.
+/// - `within` and `spread`: both documents' hold; of two spreads over one attribute the larger.
 /// - `acknowledge`: the larger of the two, and never more than there are replicas.
 /// - `order`: the bucket's, then `LocationConstraint`, then the tenant's.
 ///
@@ -18,6 +19,10 @@ package struct EffectivePolicy: Sendable, Equatable {
     package let rules: [ResidencyRule]
     /// What must differ between any two replicas beside the backend; at most two of region, country and provider.
     package let distinct: [PolicyDocument.Distinctness]
+    /// What all replicas share.
+    package let within: [PolicyDocument.Attribute]
+    /// In how many different places they stand at least, each attribute once.
+    package let spread: [PolicyDocument.Spread]
     /// Region labels, three lists of preference, the stronger first.
     package let orders: [[String]]
 
@@ -46,6 +51,12 @@ package struct EffectivePolicy: Sendable, Equatable {
         self.rules = rules
         distinct = documents.compactMap(\.replicas.distinct).reduce(into: []) { wanted, next in
             if next != .none && next != .backend && !wanted.contains(next) { wanted.append(next) }
+        }
+        within = documents.compactMap(\.replicas.within).reduce(into: []) { wanted, next in
+            if !wanted.contains(next) { wanted.append(next) }
+        }
+        spread = PolicyDocument.Attribute.allCases.compactMap { attribute in
+            documents.compactMap(\.replicas.spread).filter { $0.attribute == attribute }.max { $0.count < $1.count }
         }
         orders = [bucket?.replicas.order ?? [], locations, tenant?.replicas.order ?? []]
     }

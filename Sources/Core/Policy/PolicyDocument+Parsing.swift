@@ -10,8 +10,36 @@ extension PolicyDocument {
             throw PolicyError("$", error.description)
         }
         self.init()
-        for (name, value, path) in try Self.members(of: root, at: "$", known: ["residency", "replicas"]) {
-            if name == "residency" { try readResidency(value, path) } else { try readReplicas(value, path) }
+        var preset: (PolicyPreset, path: String)?
+        for (name, value, path) in try Self.members(of: root, at: "$", known: ["residency", "replicas", "preset"]) {
+            switch name {
+            case "residency": try readResidency(value, path)
+            case "replicas": try readReplicas(value, path)
+            default: preset = (try Self.word(value, path), path)
+            }
+        }
+        if let preset { try apply(preset.0, at: preset.path) }
+        try checkReplicas("$.replicas")
+    }
+
+    /// Throws where the members of `replicas` contradict each other.
+    private func checkReplicas(_ path: String) throws(PolicyError) {
+        let count = replicas.count
+        if case .number(let number) = replicas.acknowledge, let count, number > count {
+            throw PolicyError("\(path).acknowledge", "\(number) is more than the \(count) replicas of count")
+        }
+        if let spread = replicas.spread {
+            let place = "\(path).spread.\(spread.attribute.rawValue)"
+            if let count, spread.count > count {
+                throw PolicyError(place, "\(spread.count) is more than the \(count) replicas of count")
+            }
+            if replicas.within == spread.attribute {
+                throw PolicyError(
+                    place, "contradicts within, which wants all replicas in one \(spread.attribute.rawValue)")
+            }
+        }
+        if let within = replicas.within, within.rawValue == replicas.distinct?.rawValue {
+            throw PolicyError("\(path).within", "contradicts distinct, which wants every \(within.rawValue) to differ")
         }
     }
 
@@ -29,17 +57,16 @@ extension PolicyDocument {
     }
 
     private mutating func readReplicas(_ value: JSONValue, _ path: String) throws(PolicyError) {
-        let known = ["count", "distinct", "acknowledge", "order"]
+        let known = ["count", "distinct", "within", "spread", "acknowledge", "order"]
         for (name, value, path) in try Self.members(of: value, at: path, known: known) {
             switch name {
             case "count": replicas.count = try Self.replicaNumber(value, path)
-            case "distinct": replicas.distinct = try Self.distinctness(value, path)
+            case "distinct": replicas.distinct = try Self.word(value, path)
+            case "within": replicas.within = try Self.word(value, path)
+            case "spread": replicas.spread = try Self.spread(value, path)
             case "acknowledge": replicas.acknowledge = try Self.acknowledge(value, path)
             default: replicas.order = try Self.list(value, path, Self.regionLabel)
             }
-        }
-        if case .number(let number) = replicas.acknowledge, let count = replicas.count, number > count {
-            throw PolicyError("\(path).acknowledge", "\(number) is more than the \(count) replicas of count")
         }
     }
 
@@ -51,12 +78,25 @@ extension PolicyDocument {
         return count
     }
 
-    private static func distinctness(_ value: JSONValue, _ path: String) throws(PolicyError) -> Distinctness {
-        let words = Distinctness.allCases.map(\.rawValue)
-        guard case .string(let text) = value, let distinct = Distinctness(rawValue: text) else {
-            throw PolicyError(path, "should be one of \(words.joined(separator: ", "))\(found(value))")
+    private static func word<Word: RawRepresentable<String> & CaseIterable>(
+        _ value: JSONValue, _ path: String
+    ) throws(PolicyError) -> Word {
+        guard case .string(let text) = value, let word = Word(rawValue: text) else {
+            let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
+            throw PolicyError(path, "should be one of \(words)\(found(value))")
         }
-        return distinct
+        return word
+    }
+
+    private static func spread(_ value: JSONValue, _ path: String) throws(PolicyError) -> Spread {
+        let attributes = Attribute.allCases.map(\.rawValue)
+        let members = try members(of: value, at: path, known: attributes)
+        guard members.count == 1, let member = members.first, let attribute = Attribute(rawValue: member.name) else {
+            throw PolicyError(path, "should have one member, one of \(attributes.joined(separator: ", "))")
+        }
+        let count = try replicaNumber(member.value, member.path)
+        guard count > 1 else { throw PolicyError(member.path, "should be 2 or more") }
+        return Spread(attribute: attribute, count: count)
     }
 
     private static func acknowledge(_ value: JSONValue, _ path: String) throws(PolicyError) -> Acknowledge {

@@ -84,7 +84,7 @@ import Testing
             #"{"replicas":{"count":1,"count":2}}"#,
             #"$: line 1, column 24: the member "count" stands twice in one object"#
         ),
-        (#"{"preset":"standard"}"#, "$.preset: unknown"),
+        (#"{"presets":"standard"}"#, "$.presets: unknown"),
     ])
     func `a refusal names the place and the remedy`(text: String, expected: String) {
         #expect {

@@ -17,6 +17,8 @@ class TCPProxy:
     `dead`: connections are refused and open ones are reset. `silent`: accepts, and says nothing. `answer`: bytes that
     are the answer to every request instead of the target's. `at`: (bytes, action): the first connection on which that
     many bytes came down makes the proxy "reset", "close" or "stall" for good; every byte before that is passed on.
+    `swallow`: bytes; a connection on which a request with them went up is reset when its answer comes down, so that the
+    target has done what was asked, and the client never hears of it.
     """
 
     def __init__(self, target):
@@ -24,6 +26,9 @@ class TCPProxy:
         self.silent = False
         self.answer = None
         self.at = None
+        self.swallow = None
+        self.swallowed = 0
+        self._marked = set()
         self.connections = 0
         self.requests_seen = 0
         self._dead = False
@@ -112,6 +117,8 @@ class TCPProxy:
                 if self.answer is not None:
                     client.sendall(self.answer)
                     continue
+                if self.swallow and self.swallow in piece:
+                    self._marked.add(client)
                 store.sendall(piece)
         with contextlib.suppress(OSError):
             store.shutdown(socket.SHUT_WR)
@@ -122,6 +129,9 @@ class TCPProxy:
             while piece := store.recv(PIECE_BYTES):
                 if self.silent:
                     continue
+                if client in self._marked:
+                    self.swallowed += 1
+                    return self._reset(client)
                 if self.at and passed + len(piece) > self.at[0]:
                     client.sendall(piece[: max(0, self.at[0] - passed)])
                     return self._act(client)
