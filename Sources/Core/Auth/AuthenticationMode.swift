@@ -12,14 +12,6 @@ enum AuthenticationMode: Equatable {
 
     static let algorithm = Array("AWS4-HMAC-SHA256".utf8)
 
-    /// The query parameters that carry a signature, in lower case.
-    ///
-    /// Any one of them makes a request presigned, so that half a signature is a mistake and never an anonymous request.
-    static let queryNames: [[UInt8]] = [
-        "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
-        "x-amz-security-token",
-    ].map { Array($0.utf8) }
-
     /// Throws `InvalidArgument` when two modes are present or the header is of an unknown kind, and `InvalidRequest` for
     /// Signature Version 2.
     init(of request: HTTPRequest) throws(S3Error) {
@@ -49,12 +41,19 @@ enum AuthenticationMode: Equatable {
         }
     }
 
-    /// Tells whether `name` is one of `queryNames` in any case.
+    /// Tells whether `name` is, in any case, a query parameter that carries a signature.
+    ///
+    /// Any one of them makes a request presigned, so that half a signature is a mistake and never an anonymous request.
     static func isQueryAuthentication(_ name: [UInt8]) -> Bool {
-        guard name.count >= 10, ASCII.lower(name[0]) == UInt8(ascii: "x"), name[1] == UInt8(ascii: "-") else {
-            return false
+        switch name.count {
+        case 10: ASCII.areEqual(name, "x-amz-date")
+        case 13: ASCII.areEqual(name, "x-amz-expires")
+        case 15: ASCII.areEqual(name, "x-amz-algorithm") || ASCII.areEqual(name, "x-amz-signature")
+        case 16: ASCII.areEqual(name, "x-amz-credential")
+        case 19: ASCII.areEqual(name, "x-amz-signedheaders")
+        case 20: ASCII.areEqual(name, "x-amz-security-token")
+        default: false
         }
-        return queryNames.contains { $0.count == name.count && $0.elementsEqual(name.lazy.map(ASCII.lower)) }
     }
 
     static let unsupportedMechanism = S3Error(
@@ -81,4 +80,14 @@ enum ASCII {
     static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
     static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    /// Compares without case; `word` is lower case and as long as `bytes`.
+    static func areEqual(_ bytes: [UInt8], _ word: StaticString) -> Bool {
+        guard bytes.count == word.utf8CodeUnitCount else { return false }
+        let wanted = unsafe word.utf8Start
+        for index in bytes.indices {
+            guard unsafe lower(bytes[index]) == wanted[index] else { return false }
+        }
+        return true
+    }
 }

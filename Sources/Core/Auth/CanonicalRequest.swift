@@ -18,7 +18,7 @@ struct CanonicalRequest {
     }
 
     /// Adds `name:value`, in the order of the signed header list; `name` is lower case.
-    mutating func add(header name: some Sequence<UInt8>, value: [UInt8]) {
+    mutating func add(header name: some Sequence<UInt8>, value: some Sequence<UInt8>) {
         bytes.append(contentsOf: name)
         bytes.append(UInt8(ascii: ":"))
         Self.append(folding: value, to: &bytes)
@@ -39,12 +39,32 @@ struct CanonicalRequest {
     /// Returns the canonical query: every parameter but `X-Amz-Signature`, encoded, sorted by name as bytes.
     static func query(_ items: [QueryItem]) -> [UInt8] {
         guard !items.isEmpty else { return [] }
+        if let query = sortedQuery(items) { return query }
         var pairs: [(name: [UInt8], value: [UInt8])] = []
         pairs.reserveCapacity(items.count)
         for item in items where item.name != PresignedURL.signatureName {
             pairs.append((URIEncoding.encode(item.name, keepingSlash: false), item.value))
         }
         return query(encodedNames: &pairs)
+    }
+
+    /// The query of most clients, which sort before they sign; nil when it is not sorted.
+    ///
+    /// Names that need no encoding compare encoded as they do decoded.
+    private static func sortedQuery(_ items: [QueryItem]) -> [UInt8]? {
+        var query: [UInt8] = []
+        query.reserveCapacity(items.reduce(0) { $0 + $1.name.count + $1.value.count + 32 })
+        var last: [UInt8]?
+        for item in items where item.name != PresignedURL.signatureName {
+            guard URIEncoding.isUnreserved(item.name), last.map({ $0.lexicographicallyPrecedes(item.name) }) ?? true
+            else { return nil }
+            if last != nil { query.append(UInt8(ascii: "&")) }
+            last = item.name
+            query.append(contentsOf: item.name)
+            query.append(UInt8(ascii: "="))
+            URIEncoding.append(item.value, keepingSlash: false, to: &query)
+        }
+        return query
     }
 
     /// Sorts and joins; names are encoded already, values are not.
@@ -66,7 +86,7 @@ struct CanonicalRequest {
     }
 
     /// Drops outer blanks and makes each inner run of blanks one space.
-    private static func append(folding value: [UInt8], to bytes: inout [UInt8]) {
+    private static func append(folding value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
         var isSpaceDue = false
         let start = bytes.count
         for byte in value {

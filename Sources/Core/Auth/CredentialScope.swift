@@ -15,19 +15,25 @@ struct CredentialScope {
     static let unknownRegion = "us-east-1"
 
     /// Returns nil when `text` has not five parts with an eight-digit date.
-    ///
-    /// An access key id may hold `/`.
     init?(parsing text: some BidirectionalCollection<UInt8>) {
-        let parts = Array(text).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard parts.count >= 5 else { return nil }
-        let last = parts.count - 1
-        let idBytes = parts[...(last - 4)].joined(separator: [UInt8(ascii: "/")])
-        date = Array(parts[last - 3])
-        region = Array(parts[last - 2])
-        service = Array(parts[last - 1])
-        terminator = Array(parts[last])
+        let bytes = Array(text)
+        // The last four parts are found from the end, because an access key id may hold `/`.
+        var ends = [bytes.count, 0, 0, 0, 0]
+        var found = 0
+        var index = bytes.count
+        while index > 0, found < 4 {
+            index -= 1
+            guard bytes[index] == UInt8(ascii: "/") else { continue }
+            found += 1
+            ends[found] = index
+        }
+        guard found == 4 else { return nil }
+        terminator = Array(bytes[(ends[1] + 1)...])
+        service = Array(bytes[(ends[2] + 1)..<ends[1]])
+        region = Array(bytes[(ends[3] + 1)..<ends[2]])
+        date = Array(bytes[(ends[4] + 1)..<ends[3]])
         guard date.count == 8, date.allSatisfy(ASCII.isDigit), !region.isEmpty else { return nil }
-        let id = Array(idBytes)
+        let id = bytes[..<ends[4]]
         let isPlain = id.count <= Self.maximumAccessKeyIDBytes && id.allSatisfy { (0x21...0x7E).contains($0) }
         accessKeyID = isPlain ? String(decoding: id, as: UTF8.self) : ""
     }

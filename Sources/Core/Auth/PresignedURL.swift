@@ -66,9 +66,8 @@ enum PresignedURL {
     /// Throws `InvalidArgument` for a value that no header can have, and `InvalidRequest` when the header stands beside
     /// the parameter.
     static func hoistHeaders(from target: RequestTarget, into headers: inout HeaderFields) throws(S3Error) {
-        for item in target.query where item.name.count > 6 && item.name[1] == UInt8(ascii: "-") {
+        for item in target.query where beginsAsHeader(item.name) && !AuthenticationMode.isQueryAuthentication(item.name) {
             let name = item.name.map(ASCII.lower)
-            guard name.starts(with: "x-amz-".utf8), !AuthenticationMode.isQueryAuthentication(name) else { continue }
             guard name.allSatisfy(isNameByte), item.value.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 })
             else {
                 throw S3Error(
@@ -80,6 +79,13 @@ enum PresignedURL {
             }
             try headers.add(text, item.value)
         }
+    }
+
+    /// Tells whether `name` begins with `x-amz-` in any case and goes on.
+    private static func beginsAsHeader(_ name: [UInt8]) -> Bool {
+        name.count > 6 && ASCII.lower(name[0]) == UInt8(ascii: "x") && name[1] == UInt8(ascii: "-")
+            && ASCII.lower(name[2]) == UInt8(ascii: "a") && ASCII.lower(name[3]) == UInt8(ascii: "m")
+            && ASCII.lower(name[4]) == UInt8(ascii: "z") && name[5] == UInt8(ascii: "-")
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -26,22 +26,8 @@ package struct RequestSigner: Sendable {
     ) -> String {
         let date = Array(time.iso8601Basic.utf8)
         let day = Array(date.prefix(8))
-        var fields: [(name: [UInt8], value: [UInt8])] = [
-            (Array("host".utf8), Array(host.utf8)),
-            (Array("x-amz-content-sha256".utf8), Array(payloadHash.utf8)),
-            (Array("x-amz-date".utf8), date),
-        ]
-        for header in headers {
-            let name = header.name.utf8.map(ASCII.lower)
-            if !fields.contains(where: { $0.name == name }) { fields.append((name, header.value)) }
-        }
-        fields.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        let list = Array(fields.map(\.name).joined(separator: [UInt8(ascii: ";")]))
-
-        var pairs = query.map { (name: URIEncoding.encode($0.name, keepingSlash: false), value: $0.value) }
-        var canonical = CanonicalRequest(
-            method: method, path: path, query: CanonicalRequest.query(encodedNames: &pairs))
-        for field in fields { canonical.add(header: field.name, value: field.value) }
+        var canonical = CanonicalRequest(method: method, path: path, query: Self.canonicalQuery(query))
+        let list = add(headers, host: host, payloadHash: payloadHash, date: date, to: &canonical)
         canonical.finish(signedHeaders: list, payloadHash: Array(payloadHash.utf8))
 
         let scope = CredentialScope.bytes(date: day, region: region, service: service)
@@ -59,6 +45,39 @@ package struct RequestSigner: Sendable {
         text.append(contentsOf: ", Signature=".utf8)
         text.append(contentsOf: signature)
         return String(decoding: text, as: UTF8.self)
+    }
+
+    private static let usualList = Array("host;x-amz-content-sha256;x-amz-date".utf8)
+
+    /// Adds all signed headers in order and returns the list of their names.
+    private func add(
+        _ headers: [(name: String, value: [UInt8])], host: String, payloadHash: String, date: [UInt8],
+        to canonical: inout CanonicalRequest
+    ) -> [UInt8] {
+        guard !headers.isEmpty else {
+            canonical.add(header: "host".utf8, value: host.utf8)
+            canonical.add(header: "x-amz-content-sha256".utf8, value: payloadHash.utf8)
+            canonical.add(header: "x-amz-date".utf8, value: date)
+            return Self.usualList
+        }
+        var fields: [(name: [UInt8], value: [UInt8])] = [
+            (Array("host".utf8), Array(host.utf8)),
+            (Array("x-amz-content-sha256".utf8), Array(payloadHash.utf8)),
+            (Array("x-amz-date".utf8), date),
+        ]
+        for header in headers {
+            let name = header.name.utf8.map(ASCII.lower)
+            if !fields.contains(where: { $0.name == name }) { fields.append((name, header.value)) }
+        }
+        fields.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        for field in fields { canonical.add(header: field.name, value: field.value) }
+        return Array(fields.map(\.name).joined(separator: [UInt8(ascii: ";")]))
+    }
+
+    private static func canonicalQuery(_ query: [(name: [UInt8], value: [UInt8])]) -> [UInt8] {
+        guard !query.isEmpty else { return [] }
+        var pairs = query.map { (name: URIEncoding.encode($0.name, keepingSlash: false), value: $0.value) }
+        return CanonicalRequest.query(encodedNames: &pairs)
     }
 }
 

@@ -82,14 +82,14 @@ package struct PhysicalObject: Hashable, Sendable {
     }
 }
 
-/// What is stored beside the bytes so that the database can be rebuilt from the backends: `x-amz-meta-s3gw-*`.
+/// What is stored beside the bytes so that the database can be rebuilt from the backends.
 package struct ObjectDescription: Sendable, Equatable {
     package var sizeBytes: Int64
     /// MD5 of the content when it is known beforehand; lets the store verify (Content-MD5).
     package var md5: [UInt8]?
     /// SHA-256 of the content when it is known beforehand (x-amz-content-sha256).
     package var sha256: [UInt8]?
-    /// Names without the `x-amz-meta-` prefix, each beginning with `s3gw-`; values are printable ASCII.
+    /// Names without the `x-amz-meta-` prefix, each beginning with `s3gw-`; values are printable ASCII without `&`.
     package var metadata: [HeaderField]
 
     package init(sizeBytes: Int64, md5: [UInt8]?, sha256: [UInt8]?, metadata: [HeaderField]) {
@@ -114,7 +114,7 @@ package struct BackendObjectHead: Sendable {
     package var totalBytes: Int64?
     /// The store's own ETag, without quotes: private to the gateway.
     package var eTag: String?
-    /// The `x-amz-meta-s3gw-*` fields, without the prefix `x-amz-meta-`; names lower case.
+    /// The fields of the object's description; names lower case, each beginning with `s3gw-`.
     package var metadata: [HeaderField] { readMetadata() }
     private let readMetadata: @Sendable () -> [HeaderField]
 

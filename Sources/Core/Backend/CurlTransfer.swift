@@ -94,6 +94,10 @@ private struct CurlSettings {
     private let handle: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
     private(set) var usedKeptConnection = false
+    /// What the callbacks of the transfer that runs speak to.
+    fileprivate private(set) var exchange: TransferExchange?
+    /// True while the options are those of a GET: most transfers are one after another.
+    private var isSetForGET = false
 
     /// Only the pages that an answer fills are touched; with 64 KiB a large object costs 40 % more CPU.
     private static let receiveBufferBytes = 256 << 10
@@ -127,19 +131,22 @@ private struct CurlSettings {
         guard exchange.begin(isRetry: isRetry) else {
             throw TransferFailure(reason: .stopped, text: "the body cannot be sent again")
         }
-        // Forgets all options, and keeps the connection.
-        unsafe curl_easy_reset(handle)
         var headers = CurlHeaderList()
-        for header in request.headers { headers.append("\(header.name): \(header.value)") }
+        for header in request.headers { headers.append(header.name, header.value) }
         // An empty value takes away what libcurl would add; Expect costs a round trip or a second.
-        for name in ["Expect", "Accept", "Content-Type"] where !request.headers.contains(where: { $0.name == name }) {
-            headers.append("\(name):")
+        headers.append("Accept:")
+        if request.method == .put || request.method == .post {
+            headers.append("Expect:")
+            if !request.headers.contains(where: { $0.name == "Content-Type" }) { headers.append("Content-Type:") }
         }
-        guard headers.isComplete, prepare(request, settings, headers, isRetry: isRetry), attach(exchange) else {
+        guard headers.isComplete, prepare(request, settings), set(request, headers, isRetry: isRetry) else {
+            isSetForGET = false
             throw TransferFailure(reason: .unreachable, text: "libcurl refused an option")
         }
         unsafe errorText.pointee = 0
-        let code = withExtendedLifetime(exchange) { withExtendedLifetime(headers) { unsafe curl_easy_perform(handle) } }
+        self.exchange = exchange
+        defer { self.exchange = nil }
+        let code = withExtendedLifetime(headers) { unsafe curl_easy_perform(handle) }
         var connects = 0
         usedKeptConnection =
             unsafe s3gw_curl_get_long(handle, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && connects == 0
@@ -148,24 +155,25 @@ private struct CurlSettings {
 
     // MARK: Options
 
-    private func prepare(
-        _ request: TransferRequest, _ settings: CurlSettings, _ headers: borrowing CurlHeaderList, isRetry: Bool
-    ) -> Bool {
+    /// Sets what belongs to the store and the method.
+    private func prepare(_ request: TransferRequest, _ settings: CurlSettings) -> Bool {
+        if isSetForGET && request.method == .get { return true }
+        // Forgets all options, and keeps the connection.
+        unsafe curl_easy_reset(handle)
+        isSetForGET = request.method == .get
         let scheme = settings.isHTTPS ? "https" : "http"
         let isLarge = request.bodySizeBytes > Self.largeBodyBytes
         let isDone =
-            set(CURLOPT_URL, request.url) && set(CURLOPT_PROTOCOLS_STR, scheme) && set(CURLOPT_NOSIGNAL, 1)
+            set(CURLOPT_PROTOCOLS_STR, scheme) && set(CURLOPT_NOSIGNAL, 1)
             && set(CURLOPT_PATH_AS_IS, 1) && set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*")
             && set(CURLOPT_FOLLOWLOCATION, 0) && set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
             && set(CURLOPT_TCP_NODELAY, 1) && set(CURLOPT_MAXCONNECTS, 1)
             && set(CURLOPT_CONNECTTIMEOUT_MS, settings.deadlines.connectMilliseconds)
-            && set(CURLOPT_TIMEOUT_MS, request.totalMilliseconds)
             && set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
             && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
             && set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
             && set(CURLOPT_UPLOAD_BUFFERSIZE, isLarge ? Self.largeSendBufferBytes : Self.smallSendBufferBytes)
-            && set(CURLOPT_FRESH_CONNECT, isRetry ? 1 : 0)
-            && set(headers) && setErrorBuffer()
+            && setErrorBuffer() && setCallbacks()
         guard isDone, settings.caFile.map({ set(CURLOPT_CAINFO, $0) }) ?? true else { return false }
         switch request.method {
         case .get: return set(CURLOPT_HTTPGET, 1)
@@ -176,6 +184,12 @@ private struct CurlSettings {
             guard unsafe s3gw_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, size) == CURLE_OK else { return false }
             return set(CURLOPT_UPLOAD, 1) && set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
+    }
+
+    /// Sets what belongs to this one request.
+    private func set(_ request: TransferRequest, _ headers: borrowing CurlHeaderList, isRetry: Bool) -> Bool {
+        set(CURLOPT_URL, request.url) && set(CURLOPT_TIMEOUT_MS, request.totalMilliseconds)
+            && set(CURLOPT_FRESH_CONNECT, isRetry ? 1 : 0) && set(headers)
     }
 
     private func set(_ option: CURLoption, _ value: Int) -> Bool {
@@ -196,9 +210,9 @@ private struct CurlSettings {
 
     // MARK: Callbacks
 
-    /// Each callback makes one hop to the exchange, which outlives `curl_easy_perform`.
-    private func attach(_ exchange: TransferExchange) -> Bool {
-        let context = unsafe Unmanaged.passUnretained(exchange).toOpaque()
+    /// Each callback makes one hop to this handle, which outlives every `curl_easy_perform` of its own.
+    private func setCallbacks() -> Bool {
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         for option in [
             CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_READDATA, CURLOPT_SEEKDATA, CURLOPT_XFERINFODATA,
         ] {
@@ -257,6 +271,14 @@ private struct CurlSettings {
     init() { unsafe start = nil }
     deinit { unsafe curl_slist_free_all(start) }
 
+    mutating func append(_ name: String, _ value: String) {
+        var line = name
+        line.reserveCapacity(name.utf8.count + value.utf8.count + 3)
+        line += ": "
+        line += value
+        append(line)
+    }
+
     mutating func append(_ line: String) {
         guard let longer = unsafe curl_slist_append(start, line) else {
             isComplete = false
@@ -268,7 +290,7 @@ private struct CurlSettings {
 
 private func exchange(_ context: UnsafeMutableRawPointer?) -> TransferExchange? {
     guard let context = unsafe context else { return nil }
-    return unsafe Unmanaged<TransferExchange>.fromOpaque(context).takeUnretainedValue()
+    return unsafe Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue().exchange
 }
 
 private func receiveHeader(

@@ -68,7 +68,7 @@ extension ObjectDescription {
                 }
             let isValueGood =
                 field.value.count <= Self.maximumFieldBytes && field.value.first != 0x20 && field.value.last != 0x20
-                && field.value.allSatisfy { (0x20...0x7E).contains($0) }
+                && field.value.allSatisfy { (0x20...0x7E).contains($0) && $0 != ObjectDescription.separator }
             if !isNameGood || !isValueGood { return field.name }
         }
         return nil

@@ -14,9 +14,7 @@ extension S3Backend {
         call.headers = [
             ("x-amz-copy-source", String(decoding: path, as: UTF8.self)), ("x-amz-metadata-directive", "REPLACE"),
         ]
-        call.headers += description.metadata.map {
-            ("x-amz-meta-\($0.name)", String(decoding: $0.value, as: UTF8.self))
-        }
+        call.headers += description.packed
         do throws(BackendError) {
             try send(copy: call, md5: md5)
         } catch {

@@ -9,9 +9,7 @@ extension S3Backend {
         guard grant.backendID == record.id else { throw failure(.refused, "placement granted another backend") }
         if let name = description.unstorableField { throw failure(.refused, "metadata cannot be stored: \(name)") }
         var call = StoreCall(method: .post, bucket: object.bucket, key: object.key, query: [("uploads", [])])
-        call.headers = description.metadata.map {
-            ("x-amz-meta-\($0.name)", String(decoding: $0.value, as: UTF8.self))
-        }
+        call.headers = description.packed
         let (head, document) = try exchangeDocument(call, body: [])
         guard let id = StoreAnswer.uploadID(document) else {
             throw failure(.unavailable, "CreateMultipartUpload answered \(head.status) without an upload id")

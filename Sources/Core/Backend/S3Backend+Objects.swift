@@ -119,9 +119,7 @@ extension S3Backend {
         call.duration = .transfer
         call.bodySizeBytes = description.sizeBytes
         call.payloadHash = description.sha256.map(Hex.text) ?? Self.unsignedPayload
-        call.headers = description.metadata.map {
-            ("x-amz-meta-\($0.name)", String(decoding: $0.value, as: UTF8.self))
-        }
+        call.headers = description.packed
         if let md5 = description.md5 { call.headers.append(("content-md5", Base64.text(md5))) }
 
         let (head, md5) = try upload(call, from: source, description: description)

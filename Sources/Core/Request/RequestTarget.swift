@@ -22,6 +22,7 @@ package struct RequestTarget: Sendable {
     package let query: [QueryItem]
 
     package static let maximumBytes = 32 * 1024
+    private static let usualQueryItems = 8
 
     /// Parses a raw request target such as `/bucket/a%20key?versionId=null`.
     ///
@@ -29,26 +30,44 @@ package struct RequestTarget: Sendable {
     /// `InvalidArgument` for a query parameter given twice.
     package init(parsing raw: [UInt8]) throws(S3Error) {
         guard raw.count <= Self.maximumBytes, raw.first == UInt8(ascii: "/") else { throw S3Error(.invalidURI) }
-        for byte in raw where byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: "#") { throw S3Error(.invalidURI) }
-        let mark = raw.firstIndex(of: UInt8(ascii: "?"))
-        rawPath = Array(raw[..<(mark ?? raw.endIndex)])
-        rawQuery = mark.map { Array(raw[($0 + 1)...]) } ?? []
+        var mark = raw.count
+        for index in raw.indices {
+            let byte = raw[index]
+            if byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: "#") { throw S3Error(.invalidURI) }
+            if byte == UInt8(ascii: "?"), mark == raw.count { mark = index }
+        }
+        rawPath = Array(raw[..<mark])
+        rawQuery = mark < raw.count ? Array(raw[(mark + 1)...]) : []
         path = try Self.percentDecoded(rawPath[...], plusIsSpace: false)
+        query = try Self.items(rawQuery)
+    }
+
+    // hot: a presigned URL has six parameters.
+    private static func items(_ raw: [UInt8]) throws(S3Error) -> [QueryItem] {
+        guard !raw.isEmpty else { return [] }
         var items: [QueryItem] = []
-        if !rawQuery.isEmpty {
-            for pair in rawQuery.split(separator: UInt8(ascii: "&")) {
-                let equals = pair.firstIndex(of: UInt8(ascii: "="))
-                let name = try Self.percentDecoded(pair[..<(equals ?? pair.endIndex)], plusIsSpace: true)
-                let value = try equals.map { index throws(S3Error) in
-                    try Self.percentDecoded(pair[(index + 1)...], plusIsSpace: true)
+        items.reserveCapacity(usualQueryItems)
+        var start = 0
+        while start < raw.count {
+            var equals: Int?
+            var end = start
+            while end < raw.count, raw[end] != UInt8(ascii: "&") {
+                if raw[end] == UInt8(ascii: "="), equals == nil { equals = end }
+                end += 1
+            }
+            if end > start {
+                let name = try percentDecoded(raw[start..<(equals ?? end)], plusIsSpace: true)
+                let value = try equals.map { (index) throws(S3Error) in
+                    try percentDecoded(raw[(index + 1)..<end], plusIsSpace: true)
                 }
-                guard !items.contains(where: { $0.name == name }) else {
+                for item in items where item.name == name {
                     throw S3Error(.invalidArgument, "A query parameter was given more than once.")
                 }
                 items.append(QueryItem(name: name, value: value ?? []))
             }
+            start = end + 1
         }
-        query = items
+        return items
     }
 
     /// Returns the value of the query parameter `name`, or nil when it is absent; `?acl` has an empty value.
@@ -71,6 +90,12 @@ package struct RequestTarget: Sendable {
     ///
     /// In a query `+` is a space, as every S3 client and AWS read it.
     static func percentDecoded(_ raw: ArraySlice<UInt8>, plusIsSpace: Bool) throws(S3Error) -> [UInt8] {
+        var isPlain = true
+        for byte in raw where byte == UInt8(ascii: "%") || byte == UInt8(ascii: "+") || byte >= 0x80 {
+            isPlain = false
+            break
+        }
+        if isPlain { return Array(raw) }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(raw.count)
         var index = raw.startIndex
