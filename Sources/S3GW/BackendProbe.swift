@@ -46,7 +46,8 @@ struct BackendProbe {
         guard let abilities = abilities?.abilities else { return "" }
         let all = [
             ("conditional PUT", abilities.conditionalPut), ("checksums", abilities.checksums),
-            ("Content-MD5", abilities.contentMD5), ("ranges", abilities.ranges), ("metadata", abilities.userMetadata),
+            ("Content-MD5", abilities.contentMD5), ("ranges", abilities.ranges),
+            ("conditional GET", abilities.conditionalGet), ("metadata", abilities.userMetadata),
         ]
         return all.filter { !$0.1 }.map(\.0).joined(separator: ", ")
     }
@@ -59,7 +60,7 @@ struct BackendProbe {
             "name": .string(name), "isHealthy": .boolean(true), "server": .string(found.server),
             "conditionalPut": .boolean(found.conditionalPut), "checksums": .boolean(found.checksums),
             "contentMD5": .boolean(found.contentMD5), "ranges": .boolean(found.ranges),
-            "userMetadata": .boolean(found.userMetadata),
+            "conditionalGet": .boolean(found.conditionalGet), "userMetadata": .boolean(found.userMetadata),
             "probedAt": .string(Timestamp(milliseconds: found.probedAtMilliseconds).iso8601),
         ]
     }

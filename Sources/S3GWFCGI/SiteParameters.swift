@@ -48,14 +48,14 @@ struct SiteParameters {
             let value = String(decoding: entry[equals...].dropFirst(), as: UTF8.self)
             switch name {
             // An nginx variable that nobody set is empty.
-            case "S3GW_REGION", "S3GW_DOMAIN", "S3GW_MAX_PUT_SIZE", "S3GW_NEAR", "S3GW_SIGV2":
+            case "S3GW_REGION", "S3GW_DOMAIN", "S3GW_MAX_PUT_SIZE", "S3GW_NEAR", "S3GW_SIGV2", "S3GW_HANDOFF":
                 if !value.isEmpty { try set(name, value, &settings) }
             default:
                 throw S3Error(
                     .internalError,
                     cause:
                         "unknown parameter \(name); known are S3GW_REGION, S3GW_DOMAIN, S3GW_MAX_PUT_SIZE, S3GW_NEAR, "
-                        + "S3GW_SIGV2")
+                        + "S3GW_SIGV2, S3GW_HANDOFF")
             }
         }
         return settings
@@ -78,6 +78,12 @@ struct SiteParameters {
             do throws(PolicyError) { settings.near = try LocationSelector.near(value, at: name) } catch {
                 throw S3Error(.internalError, cause: "\(error)")
             }
+        case "S3GW_HANDOFF":
+            let names = value.split(separator: " ").map(String.init)
+            guard names.allSatisfy(PhysicalBucketNaming.isBackendName) else {
+                throw S3Error(.internalError, cause: "S3GW_HANDOFF may be names of backends, separated by spaces")
+            }
+            settings.handOffBackends = Set(names)
         case "S3GW_SIGV2":
             guard value == "on" || value == "off" else {
                 throw S3Error(.internalError, cause: "S3GW_SIGV2 may be on or off")

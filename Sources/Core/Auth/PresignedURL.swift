@@ -66,7 +66,8 @@ enum PresignedURL {
     /// Throws `InvalidArgument` for a value that no header can have, and `InvalidRequest` when the header stands beside
     /// the parameter.
     static func hoistHeaders(from target: RequestTarget, into headers: inout HeaderFields) throws(S3Error) {
-        for item in target.query where beginsAsHeader(item.name) && !AuthenticationMode.isQueryAuthentication(item.name) {
+        for item in target.query where beginsAsHeader(item.name) && !AuthenticationMode.isQueryAuthentication(item.name)
+        {
             let name = item.name.map(ASCII.lower)
             guard name.allSatisfy(isNameByte), item.value.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 })
             else {

@@ -59,6 +59,9 @@ package protocol Backend: AnyObject, Sendable {
         piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
     ) throws(BackendError)
 
+    /// Signs a GET of the whole object for nginx to send; nil when reads have to pass through us.
+    func signedRead(_ object: PhysicalObject) -> SignedRead?
+
     /// Returns what the store knows of the object, nil when it is not there.
     func head(_ object: PhysicalObject) throws(BackendError) -> BackendObjectHead?
 

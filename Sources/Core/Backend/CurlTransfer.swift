@@ -188,7 +188,7 @@ private struct CurlSettings {
 
     /// Sets what belongs to this one request.
     private func set(_ request: TransferRequest, _ headers: borrowing CurlHeaderList, isRetry: Bool) -> Bool {
-        set(CURLOPT_URL, request.url) && set(CURLOPT_TIMEOUT_MS, request.totalMilliseconds)
+        set(CURLOPT_URL, request.origin + request.target) && set(CURLOPT_TIMEOUT_MS, request.totalMilliseconds)
             && set(CURLOPT_FRESH_CONNECT, isRetry ? 1 : 0) && set(headers)
     }
 

@@ -29,8 +29,8 @@ extension FileBackend {
         }
         try removeProbe(bucket)
         return BackendAbilities(
-            conditionalPut: false, checksums: false, contentMD5: false, ranges: true, userMetadata: true,
-            server: "file", probedAtMilliseconds: Timestamp.now().milliseconds)
+            conditionalPut: false, checksums: false, contentMD5: false, ranges: true, conditionalGet: false,
+            userMetadata: true, server: "file", probedAtMilliseconds: Timestamp.now().milliseconds)
     }
 
     private static let probeKey = Array("Probe/a".utf8)

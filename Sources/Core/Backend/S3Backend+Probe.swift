@@ -39,11 +39,14 @@ extension S3Backend {
 
         let wrongMD5 = ("content-md5", Base64.text(Crypto.md5(Self.other)))
         let wrongCRC32 = ("x-amz-checksum-crc32", Base64.text([0, 0, 0, 1]))
+        let right = try status(ofGet: object, ifMatch: Crypto.md5(Self.content))
+        let wrong = try status(ofGet: object, ifMatch: Crypto.md5(Self.other))
         return BackendAbilities(
             conditionalPut: [409, 412].contains(try status(ofPut: object.key, bucket, ("if-none-match", "*"))),
             checksums: try status(ofPut: [0x63], bucket, wrongCRC32) == 400,
             contentMD5: try status(ofPut: [0x6D], bucket, wrongMD5) == 400,
             ranges: try readsRanges(object),
+            conditionalGet: right == 200 && wrong == 412,
             userMetadata: answer.metadata == [field],
             server: Self.word(answer.text("server")), probedAtMilliseconds: 0)
     }
@@ -70,6 +73,16 @@ extension S3Backend {
         call.bodySizeBytes = Int64(Self.content.count)
         let exchange = client.exchange()
         exchange.send(Self.content)
+        let head = try send(call, exchange)
+        let answer = refusal(call, head, exchange.errorBody)
+        if !head.isSuccess, answer.kind == .unavailable { throw answer }
+        return head.status
+    }
+
+    private func status(ofGet object: PhysicalObject, ifMatch md5: [UInt8]) throws(BackendError) -> Int {
+        var call = StoreCall(method: .get, bucket: object.bucket, key: object.key)
+        call.headers = [(name: "if-match", value: "\"\(Hex.text(md5))\"")]
+        let exchange = client.exchange()
         let head = try send(call, exchange)
         let answer = refusal(call, head, exchange.errorBody)
         if !head.isSuccess, answer.kind == .unavailable { throw answer }

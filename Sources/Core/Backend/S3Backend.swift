@@ -8,6 +8,8 @@ package final class S3Backend: Backend {
     let endpoint: StoreEndpoint
     let client: CurlClient
     private let signer: RequestSigner
+    /// What the last probe found; see `BackendAbilities.conditionalGet`.
+    let checksIfMatch: Bool
 
     /// One request before it is signed.
     struct StoreCall {
@@ -47,6 +49,7 @@ package final class S3Backend: Backend {
         endpoint = try StoreEndpoint(parsing: record.endpoint)
         client = CurlClient(isHTTPS: endpoint.isHTTPS, caFile: record.caFile, deadlines: deadlines)
         signer = RequestSigner(accessKeyID: accessKeyID, secret: secret, region: record.signingRegion)
+        checksIfMatch = BackendAbilities.says("conditionalGet", record.abilities)
     }
 
     // MARK: Sending
@@ -80,7 +83,7 @@ package final class S3Backend: Backend {
         return head
     }
 
-    private func signed(_ call: StoreCall) -> TransferRequest {
+    func signed(_ call: StoreCall) -> TransferRequest {
         let isVirtual = record.addressing == .virtual
         let host = endpoint.authority(bucket: isVirtual ? call.bucket : nil)
         var path = Array("/".utf8)
@@ -107,7 +110,7 @@ package final class S3Backend: Backend {
             case .long: deadlines.longCallMilliseconds
             }
         return TransferRequest(
-            method: call.method, url: "\(endpoint.scheme)://\(host)\(Self.target(path, query))",
+            method: call.method, origin: "\(endpoint.scheme)://\(host)", target: Self.target(path, query),
             headers: headers.map { (name: $0.0, value: $0.1) }, bodySizeBytes: call.bodySizeBytes,
             totalMilliseconds: totalMilliseconds)
     }

@@ -27,7 +27,10 @@ struct TransferRequest {
     enum Method: String { case get = "GET", head = "HEAD", put = "PUT", post = "POST", delete = "DELETE" }
 
     var method: Method
-    var url: String
+    /// `https://host[:port]`.
+    var origin: String
+    /// Path and query, percent-encoded.
+    var target: String
     /// All headers but `Content-Length`, `Host` among them, so that what is signed is what is sent.
     var headers: [(name: String, value: String)]
     /// Bytes of the body of a PUT or POST.

@@ -50,9 +50,18 @@ enum GetObject {
             }
             return true
         }
+        let readable = call.snapshot.readable(plan.replicas, near: call.request.site.near)
+        if let (replica, live) = readable.first,
+            let handOff = HandOff.head(plan.head, plan.version, of: replica, on: live, call)
+        {
+            do throws(WireClosed) { try wire.send(handOff) } catch {
+                log.debug("client left", metadata: call.logMetadata)
+            }
+            return true
+        }
         var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head)
         var last = ""
-        for (replica, live) in call.snapshot.readable(plan.replicas, near: call.request.site.near) {
+        for (replica, live) in readable {
             switch relay.send(from: replica, on: live, to: &wire) {
             case .sent: return true
             case .clientLeft:

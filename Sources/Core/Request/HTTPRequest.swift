@@ -90,6 +90,8 @@ package struct SiteSettings: Hashable, Sendable {
 
     /// Whether a form upload may be signed with Signature Version 2, which is HMAC-SHA1 without a scope.
     package var allowsSignatureV2: Bool
+    /// Names of the backends whose small objects nginx fetches itself; see `HandOff`.
+    package var handOffBackends: Set<String>
 
     /// What is near to the site, the nearest first: reads prefer replicas on backends that stand there.
     package var near: [LocationSelector]
@@ -99,12 +101,14 @@ package struct SiteSettings: Hashable, Sendable {
     package init(
         region: String = "us-east-1", domains: [String] = [],
         maximumPutSizeBytes: Int64 = SiteSettings.defaultMaximumPutSizeBytes, allowsSignatureV2: Bool = false,
-        near: [LocationSelector] = []
+        near: [LocationSelector] = [],
+        handOffBackends: Set<String> = []
     ) {
         self.region = region
         self.domains = domains
         self.maximumPutSizeBytes = maximumPutSizeBytes
         self.allowsSignatureV2 = allowsSignatureV2
         self.near = near
+        self.handOffBackends = handOffBackends
     }
 }

@@ -69,8 +69,8 @@ import Testing
         "HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
     }
 
-    private static let there = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx-amz-meta-s3gw-version: 2\r\n\r\n"
-    private static let other = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx-amz-meta-s3gw-version: 1\r\n\r\n"
+    private static let there = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx-amz-meta-s3gw: version=2\r\n\r\n"
+    private static let other = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx-amz-meta-s3gw: version=1\r\n\r\n"
     private static let nothing = answer("404 Not Found")
     private static let error = answer("200 OK", "<Error><Code>InternalError</Code></Error>")
     private static let emptyETag = answer("200 OK", "<CopyObjectResult><ETag></ETag></CopyObjectResult>")

@@ -56,7 +56,7 @@ import Testing
         Case("a folded header", .get, .unavailable, ok + "X: a\r\n b\r\nContent-Length: 10\r\n\r\n0123456789"),
         Case(
             "a bare CR", .get, .unavailable,
-            ok + "x-amz-meta-s3gw-a: b\rX-Accel-Redirect: /x\r\nContent-Length: 10\r\n\r\n"),
+            ok + "x-amz-meta-s3gw: a=b\rX-Accel-Redirect: /x\r\nContent-Length: 10\r\n\r\n"),
         Case("a control byte", .get, .unavailable, ok + "ETag: \"a\u{1B}b\"\r\nContent-Length: 10\r\n\r\n0123456789"),
         Case("endless 100 Continue", .get, .unavailable) { connection in
             while connection.send("HTTP/1.1 100 Continue\r\n\r\n") {}
@@ -191,7 +191,7 @@ import Testing
             _ = connection.readHead()
             connection.send(
                 "\(Self.ok)X-Accel-Redirect: /etc\r\nSet-Cookie: a\r\nStatus: 500\r\nx-amz-meta-other: a\r\n"
-                    + "X-Amz-Meta-S3GW-Key: b\r\nContent-Length: 10\r\n\r\n")
+                    + "X-Amz-Meta-S3GW: key=b\r\nContent-Length: 10\r\n\r\n")
             connection.hang()
         }
         let head = try server.backend().head(PhysicalObject(bucket: "photos", key: [0x61]))
