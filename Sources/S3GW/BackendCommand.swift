@@ -6,13 +6,17 @@ struct BackendCommand: ParsableCommand {
     static let configuration = CommandConfiguration.noun(
         "backend", "Stores the gateway can write to, and where they stand.",
         example: "s3gw backend add fi --type file --path /srv/s3/fi --region fi-hel-1 --country FI --jurisdiction EU",
-        [BackendAdd.self, Show.self, List.self, Probe.self, SetState.self, Remove.self])
+        [
+            BackendAdd.self, Show.self, List.self, Probe.self, SetState.self, BackendDrain.self, BackendActivate.self,
+            BackendLost.self, BackendRemove.self,
+        ])
 
     func run() throws { throw verbIsMissing("backend") }
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration.verb(
             "show", "Show one backend with its location and what its last probe found; never its secret.",
+            "While it is drained, or lost: also what is left there. Counting reads all of it in the database.",
             examples: "s3gw backend show fi", "s3gw backend show fi --json")
 
         @Argument var name: String
@@ -21,7 +25,11 @@ struct BackendCommand: ParsableCommand {
         func run() throws {
             try options.run { store in
                 let backend = try store.backend(name)
-                options.show(backend.json, backend.fields)
+                guard backend.state == .draining || backend.state == .lost, case .object(let members) = backend.json
+                else { return options.show(backend.json, backend.fields) }
+                let progress = try DrainProgress(backend.id, store)
+                options.show(
+                    .object(members + [.init("drain", progress.json)]), "\(backend.fields)\n\n\(progress.text)")
             }
         }
     }
@@ -87,8 +95,9 @@ struct BackendCommand: ParsableCommand {
         static let configuration = CommandConfiguration.verb(
             "set-state", "Say what may happen on a backend.",
             """
-            active: read and written. read-only: read, never written. draining: read, never written, and to be emptied. \
-            offline: neither read nor written, but expected back.
+            active: read and written. read-only: read, never written. draining: read, never written, and to be emptied \
+            (s3gw backend drain asks first whether that can end). offline: neither read nor written, but expected back. A backend \
+            that is gone for good: s3gw backend lost.
             """,
             examples: "s3gw backend set-state fi read-only", "s3gw backend set-state fi active")
 
@@ -96,29 +105,22 @@ struct BackendCommand: ParsableCommand {
         @Argument(help: "active, read-only, draining or offline.") var state: BackendState
         @OptionGroup var options: StoreOptions
 
+        func validate() throws {
+            guard state != .lost else { throw ValidationError("Say s3gw backend lost \(name).") }
+        }
+
         func run() throws {
             try options.run { store in
                 var backend = try store.backend(name)
-                try store.write { sql throws(S3Error) in try sql.setBackend(id: backend.id, state: state) }
+                try store.write { sql throws(S3Error) in
+                    if state == .draining && backend.state != .draining {
+                        try sql.beginDrain(backendID: backend.id, at: .now())
+                    } else {
+                        try sql.setBackend(id: backend.id, state: state)
+                    }
+                }
                 backend.state = state
                 options.show(backend.json, "Backend \(name) is \(state.rawValue).")
-            }
-        }
-    }
-
-    struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration.verb(
-            "remove", "Forget a backend; refused while it holds replicas or buckets. What is stored there stays there.",
-            examples: "s3gw backend remove fi")
-
-        @Argument var name: String
-        @OptionGroup var options: StoreOptions
-
-        func run() throws {
-            try options.run { store in
-                let backend = try store.backend(name)
-                try store.write { sql throws(S3Error) in try sql.deleteBackend(id: backend.id) }
-                options.show(backend.json, "Removed backend \(name).")
             }
         }
     }

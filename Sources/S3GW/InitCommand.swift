@@ -20,6 +20,7 @@ struct InitCommand: ParsableCommand {
             let masterKeys = try Store.masterKeys(configuration)
             let database = try Database.create(path: configuration.databasePath)
             let madeNamespaceKey = try makeNamespaceKey(database, masterKeys)
+            _ = try AttestationKey(database, masterKeys)
             let value: JSONValue = [
                 "database": .string(configuration.databasePath), "masterKeyFile": .string(configuration.masterKeyFile),
                 "madeMasterKey": .boolean(madeMasterKey), "madeNamespaceKey": .boolean(madeNamespaceKey),

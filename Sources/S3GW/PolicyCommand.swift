@@ -28,9 +28,12 @@ struct PolicyCommand: ParsableCommand {
             What is stored already follows. Buckets whose objects cannot be placed by the new policy are listed.
             """,
             examples: "s3gw policy set --tenant alice policy.json", "s3gw policy set --tenant alice --preset standard",
+            "s3gw policy set --bucket photos policy.json --dry-run",
             "echo '{\"replicas\":{\"count\":3}}' | s3gw policy set --tenant alice --bucket photos -")
 
         @OptionGroup var scope: PolicyScope
+        @Flag(help: "Change nothing: say which buckets it would break (exit code 1) and how much would move.")
+        var dryRun = false
         @Argument(help: "The file with the policy; - is standard input.") var file: String?
         @Option(help: "standard or regional, instead of a file.") var preset: PolicyPreset?
         @OptionGroup var options: StoreOptions
@@ -46,6 +49,7 @@ struct PolicyCommand: ParsableCommand {
                         PolicyDocument(preset ?? .standard)
                     }
                 let target = try scope.target(in: store)
+                if dryRun { return try tryOut(policy, target, store) }
                 let version: Int64
                 switch target {
                 case .tenant(let tenant):
@@ -53,8 +57,7 @@ struct PolicyCommand: ParsableCommand {
                         try sql.setPolicy(tenantID: tenant.id, json: policy.json, at: .now())
                     }
                 case .bucket(let bucket, let tenant):
-                    let ceiling = try store.read { sql throws(S3Error) in try sql.policy(tenantID: tenant.id) }
-                    try policy.checkNarrows(try ceiling.map { try PolicyDocument(parsing: $0.json) })
+                    try checkNarrows(policy, tenant, store)
                     version = try store.write { sql throws(S3Error) in
                         try sql.setPolicy(bucketID: bucket.id, json: policy.json, at: .now())
                     }
@@ -67,6 +70,34 @@ struct PolicyCommand: ParsableCommand {
                 options.show(
                     target.json(version: version, policy: policy, unplaceable: refused), lines.joined(separator: "\n"))
             }
+        }
+
+        private func checkNarrows(_ policy: PolicyDocument, _ tenant: Tenant, _ store: Store) throws {
+            let ceiling = try store.read { sql throws(S3Error) in try sql.policy(tenantID: tenant.id) }
+            try policy.checkNarrows(try ceiling.map { try PolicyDocument(parsing: $0.json) })
+        }
+
+        /// Says what the policy would do, by the same functions that will decide.
+        private func tryOut(_ policy: PolicyDocument, _ target: PolicyScope.Target, _ store: Store) throws {
+            let now = WhatIf.Side(try store.read { sql throws(S3Error) in try sql.backends() })
+            var then = now
+            let effects: [WhatIf.BucketEffect]
+            switch target {
+            case .tenant(let tenant):
+                then.tenantPolicies[tenant.id] = policy
+                effects = try WhatIf(store.database, now: now, then: then).effects { $0.tenantID == tenant.id }
+            case .bucket(let bucket, let tenant):
+                try checkNarrows(policy, tenant, store)
+                then.bucketPolicies[bucket.id] = policy
+                effects = try WhatIf(store.database, now: now, then: then).effects { $0.id == bucket.id }
+            }
+            let report = EffectReport(effects: effects)
+            guard case .object(let members) = target.json else { return }
+            options.show(
+                .object(
+                    members + [.init("policy", policy.jsonValue), .init("isDryRun", .boolean(true))] + report.members),
+                "Nothing was changed. With this policy for \(target.text):\n\n\(report.text)")
+            guard report.broken.isEmpty else { throw Outcome.no("Buckets that would break: \(report.broken.count).") }
         }
     }
 

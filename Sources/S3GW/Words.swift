@@ -30,6 +30,16 @@ enum Words {
         (1..<maximumPathBytes).contains(text.utf8.count) && !text.utf8.contains(0)
     }
 
+    /// Such as `45 s`, `12 min`, `3 h 5 min` or `2 d 4 h`.
+    static func duration(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3_600: "\((seconds + 30) / 60) min"
+        case ..<86_400: "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
+        default: "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
+        }
+    }
+
     /// Returns `count` random characters of `alphabet`, each as likely as the others.
     static func random(_ count: Int, of alphabet: String) -> String {
         let characters = Array(alphabet.utf8)

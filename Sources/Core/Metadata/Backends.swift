@@ -63,6 +63,15 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
     }
 
+    private func forgetBackend(_ id: Int64) throws(S3Error) {
+        let places = try all("SELECT upload_id FROM upload_places WHERE backend_id = $1", .int(id)) {
+            (row) throws(S3Error) in try row.versionID(0)
+        }
+        for upload in places { try deletePlace(uploadID: upload, backendID: id, isCleared: true) }
+        try run("UPDATE mappings SET state = 'removed' WHERE backend_id = $1", .int(id))
+        try run("DELETE FROM jobs WHERE backend_id = $1 AND state <> 'leased'", .int(id))
+    }
+
     func isLost(_ id: Int64) throws(S3Error) -> Bool {
         try has("SELECT 1 FROM backends WHERE id = $1 AND state = 'lost'", .int(id))
     }
@@ -73,10 +82,16 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
     }
 
-    /// Removes a backend that holds nothing; throws `InvalidRequest` while replicas, buckets or jobs name it.
+    /// Removes a backend that holds nothing; throws `InvalidRequest` while replicas, uploads, buckets or jobs name it.
+    ///
+    /// Of a lost one the buckets, uploads and jobs are forgotten: nobody can do anything about them.
     package func deleteBackend(id: Int64) throws(S3Error) {
         guard try !has("SELECT 1 FROM replicas WHERE backend_id = $1 LIMIT 1", .int(id)) else {
             throw S3Error(.invalidRequest, "The backend still holds replicas.")
+        }
+        if try isLost(id) { try forgetBackend(id) }
+        guard try !has("SELECT 1 FROM upload_places WHERE backend_id = $1 LIMIT 1", .int(id)) else {
+            throw S3Error(.invalidRequest, "There are still uploads on the backend.")
         }
         guard
             try !has(

@@ -164,6 +164,9 @@ extension SQLConnection {
                 try isLost(backendID) ? .dropped : .removed, bucketID: version.bucketID, versionID: versionID,
                 backendID: backendID)
         }
+        if let physicalBucket, !physicalBucket.isEmpty {
+            try retireMapping(backendID: backendID, physicalName: physicalBucket, at: .now())
+        }
         try run(
             """
             DELETE FROM versions WHERE sequence = $1 AND state = 'dead'

@@ -26,6 +26,7 @@ func ledgerSchema(_ dialect: SQLDialect) -> String {
             backend_id BIGINT PRIMARY KEY, started_at BIGINT NOT NULL, replicas BIGINT NOT NULL,
             size_bytes BIGINT NOT NULL)\(dialect.clustered);
 
+        CREATE INDEX upload_places_by_backend ON upload_places (backend_id);
         CREATE INDEX replicas_unsettled ON replicas (backend_id, state, version_sequence) WHERE state <> 'present';
         DROP INDEX jobs_by_backend;
         CREATE INDEX jobs_by_backend ON jobs (backend_id, kind, state, created_at);

@@ -149,13 +149,16 @@ extension SQLConnection {
 
     /// Forgets a place; `isCleared` says that nothing of the upload is left there, no object either.
     package func deletePlace(uploadID: VersionID, backendID: Int64, isCleared: Bool = false) throws(S3Error) {
-        let bucketID = try first(
-            "DELETE FROM upload_places WHERE upload_id = $1 AND backend_id = $2 RETURNING bucket_id",
-            .bytes(uploadID.bytes), .int(backendID)
-        ) { $0.int(0) }
-        guard isCleared, let bucketID else { return }
+        let place = try first(
+            """
+            DELETE FROM upload_places WHERE upload_id = $1 AND backend_id = $2 RETURNING bucket_id, physical_bucket
+            """, .bytes(uploadID.bytes), .int(backendID)
+        ) { (bucketID: $0.int(0), physicalBucket: $0.text(1)) }
+        guard isCleared, let place else { return }
         try appendLedger(
-            try isLost(backendID) ? .dropped : .removed, bucketID: bucketID, versionID: uploadID, backendID: backendID)
+            try isLost(backendID) ? .dropped : .removed, bucketID: place.bucketID, versionID: uploadID,
+            backendID: backendID)
+        try retireMapping(backendID: backendID, physicalName: place.physicalBucket, at: .now())
     }
 
     /// Tells whether something of an upload may be in that physical bucket.

@@ -50,6 +50,11 @@ package struct VersionID: Hashable, Sendable, CustomStringConvertible {
         return characters
     }
 
+    /// When it was made: before the first byte was sent anywhere.
+    package var time: Timestamp {
+        Timestamp(milliseconds: bytes[0..<6].reduce(0) { $0 << 8 | Int64($1) })
+    }
+
     package var description: String { String(decoding: text, as: UTF8.self) }
 
     private static func bigEndian(_ word: UInt64) -> [UInt8] {

@@ -1,6 +1,6 @@
 import Logging
 
-/// Removes the physical bucket of a deleted logical bucket, after its last replica has gone.
+/// Removes the physical bucket of a deleted logical bucket, or one on a drained backend, after its last replica has gone.
 struct RemoveBucketJob {
     let context: JobContext
 
@@ -10,14 +10,13 @@ struct RemoveBucketJob {
 
     func run() throws(JobFailure) -> JobOutcome {
         let job = context.job
-        let mappings = try context.read { sql throws(S3Error) -> [BucketMapping]? in
-            // A name in use again would be a new bucket with a new row; this one stays deleted.
-            if try sql.bucket(id: job.bucketID) != nil { return nil }
-            return try sql.mappings(bucketID: job.bucketID).filter {
+        let (mappings, isDeleted) = try context.read { sql throws(S3Error) in
+            let mappings = try sql.mappings(bucketID: job.bucketID).filter {
                 $0.backendID == job.backendID && $0.state == .removing
             }
+            return (mappings, try sql.bucket(id: job.bucketID) == nil)
         }
-        guard let mappings, !mappings.isEmpty else { return try context.finish { _ in .obsolete } }
+        guard !mappings.isEmpty else { return try context.finish { _ in .obsolete } }
         let snapshot = try context.snapshot()
         let isLost = try context.backend(job.backendID, in: snapshot).isLost
         let live = isLost ? nil : try context.reachableBackend(job.backendID, in: snapshot)
@@ -29,7 +28,7 @@ struct RemoveBucketJob {
                 return try sql.hasUploadPlaces(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
             }
             guard !isInUse else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
-            if let live { try remove(mapping.physicalName, live) }
+            if let live { try remove(mapping.physicalName, live, maySweep: isDeleted) }
         }
         return try context.finish { sql throws(S3Error) in
             for mapping in mappings {
@@ -40,13 +39,16 @@ struct RemoveBucketJob {
         }
     }
 
-    private func remove(_ name: String, _ live: LiveBackend) throws(JobFailure) {
+    /// Where the logical bucket lives on, a write that was placed before its backend was drained may still bring bytes:
+    /// then nothing is swept, and the bucket stays until it is empty.
+    private func remove(_ name: String, _ live: LiveBackend, maySweep: Bool) throws(JobFailure) {
         do throws(BackendError) {
             try live.observe { backend throws(BackendError) in try backend.deleteBucket(name) }
         } catch {
             switch error.kind {
             case .missing: return
-            case .conflict: break
+            case .conflict where maySweep: break
+            case .conflict: throw JobFailure(.unavailable, "\(live.name): the bucket is not empty")
             default: throw JobFailure(error)
             }
             try sweep(name, live)

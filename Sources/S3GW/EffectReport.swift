@@ -1,0 +1,47 @@
+import Core
+
+/// What a change would do to buckets, for people and for programs.
+struct EffectReport {
+    let effects: [WhatIf.BucketEffect]
+
+    var broken: [WhatIf.BucketEffect] { effects.filter { $0.refusal != nil } }
+    var copies: ReplicaSum { effects.reduce(ReplicaSum()) { $0 + $1.copies } }
+
+    var members: [JSONValue.Member] {
+        [
+            .init("brokenBuckets", .number(broken.count)),
+            .init("versionsToMove", .integer(effects.reduce(0) { $0 + $1.versionsToMove })),
+            .init("copiesToMake", .integer(copies.replicas)), .init("bytesToMove", .integer(copies.bytes)),
+            .init("buckets", .array(effects.map(Self.json))),
+        ]
+    }
+
+    private static func json(_ effect: WhatIf.BucketEffect) -> JSONValue {
+        [
+            "bucket": .string(effect.bucket.name.text), "tenant": .string(effect.tenant),
+            "breaks": .boolean(effect.refusal != nil), "rule": .text(effect.refusal?.rule),
+            "explanation": .text(effect.refusal?.explanation), "brokenVersions": .integer(effect.broken.replicas),
+            "brokenBytes": .integer(effect.broken.bytes), "versionsToMove": .integer(effect.versionsToMove),
+            "copiesToMake": .integer(effect.copies.replicas), "bytesToMove": .integer(effect.copies.bytes),
+        ]
+    }
+
+    var text: String {
+        guard !effects.isEmpty else { return "No bucket would be affected." }
+        var table = Table("BUCKET", "TENANT", "BREAKS", "BROKEN VERSIONS", "VERSIONS TO MOVE", "COPIES", "BYTES", "WHY")
+        for effect in effects {
+            table.add(
+                effect.bucket.name.text, effect.tenant, effect.refusal?.rule ?? "no", String(effect.broken.replicas),
+                String(effect.versionsToMove), String(effect.copies.replicas), String(effect.copies.bytes),
+                effect.refusal?.explanation ?? "")
+        }
+        return table.text + "\n\n\(broken.count) buckets would break; \(copies.replicas) copies of "
+            + "\(copies.bytes) bytes would be made."
+    }
+
+    /// The buckets and rules that would break, for a refusal.
+    var refusal: String {
+        broken.map { "bucket \($0.bucket.name.text) of \($0.tenant): \($0.refusal?.explanation ?? "")" }
+            .joined(separator: " ")
+    }
+}
