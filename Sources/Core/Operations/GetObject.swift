@@ -61,7 +61,7 @@ enum GetObject {
         }
         var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head)
         var last = ""
-        for (replica, live) in readable {
+        for (replica, live) in readable where !relay.isSpoiled {
             switch relay.send(from: replica, on: live, to: &wire) {
             case .sent: return true
             case .clientLeft:

@@ -3,13 +3,16 @@ extension ObjectDescription {
     /// S3 stores at most 2 KB of user metadata, names included; what does not fit is left out and `s3gw-omitted` says so.
     static let maximumMetadataBytes = 2048 - 64
 
+    /// The field that holds the version's id.
+    static let versionField = "s3gw-version"
+
     /// Describes a version that is about to be sent; values are percent-encoded, so that every backend keeps them.
     init(of version: ObjectVersion, in bucket: Bucket, tenant: Tenant, md5: [UInt8]?) {
         var fields: [(String, [UInt8])] = [
             ("s3gw-scheme", Array("1".utf8)),
             ("s3gw-tenant", Array(tenant.canonicalID.utf8)),
             ("s3gw-bucket", bucket.name.bytes),
-            ("s3gw-version", version.id.text),
+            (Self.versionField, version.id.text),
             ("s3gw-size", Array(String(version.sizeBytes).utf8)),
             ("s3gw-class", Array(version.storageClass.utf8)),
             ("s3gw-modified", Array(version.lastModified.iso8601.utf8)),

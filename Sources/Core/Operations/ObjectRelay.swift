@@ -1,8 +1,9 @@
 /// Sends one version's bytes to a client from its replicas, one after the other: when a backend dies or stalls in the
 /// middle, the next one goes on at the exact byte, and the client notices nothing.
 ///
-/// That the bytes belong together needs no more than their lengths: a physical key is written with one content only, so
-/// its size and the total of a range must be those of the version.
+/// A physical key is written with one content only, so the size, the total of a range and the version that the object
+/// names must be those of the version. What a store's memory or wire did to the bytes themselves is found where the whole
+/// object goes by and is not too large.
 struct ObjectRelay: ~Copyable {
     private let version: ObjectVersion
     /// The first and the last byte that the client asked for.
@@ -10,6 +11,10 @@ struct ObjectRelay: ~Copyable {
     private let head: ResponseHead
     private var sentBytes: Int64 = 0
     private(set) var isHeadSent = false
+    /// Follows the bytes that were sent; nil when they are not compared.
+    private var check: BodyCheck?
+    /// True when the client has bytes that are not the version's: then nobody may go on.
+    var isSpoiled: Bool { sentBytes > 0 && check?.isDamaged ?? false }
 
     /// What became of the attempt with one replica.
     enum Outcome {
@@ -20,9 +25,10 @@ struct ObjectRelay: ~Copyable {
         case failed(BackendError)
     }
 
-    /// Bodies up to this size are compared with their checksum before the first byte goes out, where that is a CRC of the
-    /// whole; those of larger objects are compared by the worker.
-    private static let verifiedBytes: Int64 = 64 << 10
+    /// Whole bodies up to this size are compared before the first byte goes out.
+    private static let heldBytes: Int64 = 64 << 10
+    /// Whole bodies up to this size are compared before the last byte goes out; larger ones by the worker.
+    private static let comparedBytes: Int64 = 8 << 20
 
     /// `range` is nil for the whole object, which has at least one byte.
     init(_ version: ObjectVersion, range: ClosedRange<Int64>?, head: ResponseHead) {
@@ -40,12 +46,16 @@ struct ObjectRelay: ~Copyable {
         let rest = bytes.lowerBound + sentBytes...bytes.upperBound
         // The whole object is asked for without a range, which every store serves best.
         let range = isWhole && sentBytes == 0 ? nil : rest
-        var check = sentBytes == 0 && isWhole ? SmallBodyCheck(version, atMost: Self.verifiedBytes) : nil
+        var check =
+            sentBytes > 0 ? self.check : isWhole && version.sizeBytes <= Self.comparedBytes ? BodyCheck(version) : nil
+        let isHeld = check != nil && version.sizeBytes <= Self.heldBytes
+        var held: [UInt8] = []
         var sent = sentBytes
         var hasHead = isHeadSent
         defer {
             sentBytes = sent
             isHeadSent = hasHead
+            self.check = check
         }
         let begin = MonotonicClock.microseconds()
         do throws(BackendError) {
@@ -54,24 +64,20 @@ struct ObjectRelay: ~Copyable {
                     PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: range,
                     head: { found throws(BackendError) in
                         live.vitals.noteFirstByte(microseconds: MonotonicClock.microseconds() - begin)
-                        try verify(found, promises: rest, on: live)
+                        try verify(found, promises: rest, namesVersion: !isHeld, on: live)
                     },
                     piece: { piece throws(WireClosed) in
-                        if check != nil {
-                            guard let verified = unsafe check?.add(piece) else { return }
-                            guard verified else { throw WireClosed() }
-                        }
+                        unsafe check?.add(piece)
+                        guard check?.isDamaged != true else { throw WireClosed() }
+                        let isPart = isHeld && Int64(held.count + piece.count) < version.sizeBytes
+                        if isPart || !held.isEmpty { unsafe held.append(contentsOf: piece) }
+                        if isPart { return }
                         if !hasHead {
                             hasHead = true
                             try wire.send(head)
                         }
-                        if let held = check?.held {
-                            try wire.send(body: held)
-                            sent += Int64(held.count)
-                        } else {
-                            try unsafe wire.send(body: piece)
-                            sent += Int64(piece.count)
-                        }
+                        if held.isEmpty { try unsafe wire.send(body: piece) } else { try wire.send(body: held) }
+                        sent += Int64(held.isEmpty ? piece.count : held.count)
                     })
             }
             return .sent
@@ -84,8 +90,10 @@ struct ObjectRelay: ~Copyable {
     }
 
     /// Throws `.damaged` when what the backend is about to send cannot be these bytes of this version.
+    ///
+    /// Stores that lose user metadata, and adopted objects, name no version.
     private func verify(
-        _ found: BackendObjectHead, promises rest: ClosedRange<Int64>, on live: LiveBackend
+        _ found: BackendObjectHead, promises rest: ClosedRange<Int64>, namesVersion: Bool, on live: LiveBackend
     ) throws(BackendError) {
         guard found.sizeBytes == Int64(rest.count) else {
             throw BackendError(
@@ -95,41 +103,10 @@ struct ObjectRelay: ~Copyable {
             throw BackendError(
                 .damaged, backend: live.name, "has an object of \(total) bytes instead of \(version.sizeBytes)")
         }
-    }
-}
-
-/// Holds a small body back until its checksum is known to be right.
-private struct SmallBodyCheck {
-    private let wanted: ObjectChecksum
-    private let sizeBytes: Int
-    private var stream: ChecksumStream
-    private var seenBytes = 0
-    /// The whole body, when it came in more than one piece.
-    private(set) var held: [UInt8]?
-    private(set) var isDamaged = false
-
-    /// Nil for bodies that are sent on unchecked: too large, or without a CRC of the whole.
-    init?(_ version: ObjectVersion, atMost limitBytes: Int64) {
-        guard version.sizeBytes <= limitBytes, let checksum = version.checksum, checksum.partCount == nil else {
-            return nil
+        if namesVersion, let named = found.metadata.first(where: { $0.name == ObjectDescription.versionField }),
+            named.value != version.id.text
+        {
+            throw BackendError(.damaged, backend: live.name, "has the object of another version")
         }
-        switch checksum.algorithm {
-        case .crc32, .crc32c, .crc64nvme: break
-        // They cost more than all the rest of a small read.
-        case .sha1, .sha256: return nil
-        }
-        wanted = checksum
-        sizeBytes = Int(version.sizeBytes)
-        stream = ChecksumStream(checksum.algorithm)
-    }
-
-    /// Returns nil until the body is complete, then whether it is right; right bytes are `held`, or else `piece` itself.
-    mutating func add(_ piece: UnsafeRawBufferPointer) -> Bool? {
-        unsafe stream.update(piece)
-        seenBytes += piece.count
-        if seenBytes < sizeBytes || held != nil { unsafe held = (held ?? []) + Array(piece) }
-        guard seenBytes >= sizeBytes else { return nil }
-        isDamaged = stream.finish() != wanted
-        return !isDamaged
     }
 }
