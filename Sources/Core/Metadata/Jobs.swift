@@ -164,6 +164,16 @@ extension SQLConnection {
             .int(fence), SQLValue(until)) == 1
     }
 
+    /// Ends the leases that run until after `longest`: nobody claims a job for so long, so the clock of whoever did was
+    /// ahead.
+    ///
+    /// Returns how many; should such a worker still work, its fence keeps it from committing.
+    package func endLeases(beyond longest: Timestamp, at now: Timestamp) throws(S3Error) -> Int {
+        try run(
+            "UPDATE jobs SET lease_until = $1, due_at = $1 WHERE state = 'leased' AND lease_until > $2", SQLValue(now),
+            SQLValue(longest))
+    }
+
     /// Tells whether nobody else has claimed the job since.
     package func holdsLease(id: Int64, fence: Int64) throws(S3Error) -> Bool {
         #if S3GW_PLANTED_BUGS

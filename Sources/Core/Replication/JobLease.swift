@@ -41,6 +41,17 @@ package final class LeaseKeeper: Sendable {
     /// How long to wait between two calls of `renew`.
     package var intervalMilliseconds: Int { leaseSeconds * 1000 / Self.renewalsPerLease }
 
+    /// How far the clocks of workers may differ before the leases of one look impossible to another.
+    private static let clockDifferenceSeconds: Int64 = 60
+
+    /// Frees the jobs whose worker claimed them while its clock was ahead: it may be gone, and their leases would run until
+    /// that time comes.
+    package func endImpossibleLeases(at now: Timestamp) throws(S3Error) {
+        let longest = now.adding(seconds: 2 * Int64(leaseSeconds) + Self.clockDifferenceSeconds)
+        let count = try database.write { sql throws(S3Error) in try sql.endLeases(beyond: longest, at: now) }
+        if count > 0 { log.warning("leases from the future ended", metadata: ["jobs": "\(count)"]) }
+    }
+
     /// Renews every lease once; one that belongs to another worker by now is marked as lost.
     package func renew(at now: Timestamp) {
         let leases = held.withLock { Array($0.values) }

@@ -80,9 +80,12 @@ package final class Worker: Sendable {
     package func drain() throws(S3Error) { try work(untilEmpty: true) }
 
     private func work(untilEmpty: Bool) throws(S3Error) {
-        do throws(S3Error) { try endAbandonedUploads() } catch {
+        do throws(S3Error) {
+            try keeper.endImpossibleLeases(at: .now())
+            try endAbandonedUploads()
+        } catch {
             if untilEmpty { throw error }
-            log.warning("abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
+            log.warning("leases and abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
         }
         let ended = try StopSignal()
         let left = Counter(settings.concurrency)
@@ -152,6 +155,9 @@ package final class Worker: Sendable {
             let now = Timestamp.monotonic()
             if now.milliseconds - renewed.milliseconds >= Int64(keeper.intervalMilliseconds) {
                 keeper.renew(at: .now())
+                do throws(S3Error) { try keeper.endImpossibleLeases(at: .now()) } catch {
+                    log.warning("leases not looked at", metadata: ["cause": "\(error.cause ?? error.message)"])
+                }
                 renewed = now
             }
             if now.milliseconds - reported.milliseconds >= Int64(Self.reportIntervalMilliseconds) {

@@ -70,6 +70,20 @@ import Testing
         #expect(try claim("two", at: now.adding(seconds: 600)).count == 1)
     }
 
+    @Test func `a lease claimed by a clock that was ahead ends, and others do not`() throws {
+        try insert(.replicate, VersionID(at: now))
+        let ahead = try #require(try claim("ahead", at: now.adding(seconds: 1200), lease: 60).first)
+        try insert(.replicate, VersionID(at: now))
+        #expect(try claim("one", at: now, lease: 60).count == 1)
+        try world.write { (db) throws in
+            #expect(try db.endLeases(beyond: now.adding(seconds: 180), at: now) == 1)
+            #expect(try db.endLeases(beyond: now.adding(seconds: 180), at: now) == 0)
+        }
+        let again = try #require(try claim("two", at: now, lease: 60).first)
+        #expect(again.id == ahead.id && again.fence == ahead.fence + 1)
+        #expect(try claim("two", at: now.adding(seconds: 59)).isEmpty)
+    }
+
     @Test func `a failed job waits, and a hopeless one becomes a dead letter that can live again`() throws {
         try insert(.replicate, VersionID(at: now))
         var job = try #require(try claim("one", at: now).first)

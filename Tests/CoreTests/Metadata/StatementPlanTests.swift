@@ -61,6 +61,7 @@ import Testing
             }
             _ = try db.commitDelete(bucketID: bucket.id, key: key, at: time, unless: { _ in })
             _ = try db.list(ListingQuery(bucketID: bucket.id, delimiter: [0x2F], limit: 10))
+            _ = try db.endLeases(beyond: time, at: time)
             for job in try db.claimJobs(owner: "w", limit: 9, now: time.adding(seconds: 9), leaseUntil: time) {
                 _ = try db.holdsLease(id: job.id, fence: job.fence)
                 _ = try db.extendLease(id: job.id, fence: job.fence, until: time)
