@@ -86,10 +86,6 @@ class Checker:
         words = json.dumps(jobs[:5], indent=1)
         self.violated("convergence", f"{len(jobs)} jobs are not done after {DRAIN_SECONDS} s, the first: {words}")
 
-    def reconcile(self):
-        """Runs `s3gw-worker reconcile`, when this gateway has it, past every grace period."""
-        return self.world.reconcile()
-
     def read_back(self):
         """Reads everything over HTTP, into the history; returns {(tenant, bucket, key, version id): (ETag, replicas)} of
         what lives."""
@@ -221,6 +217,25 @@ class Checker:
             if where not in used:
                 self.leftovers.append(f"{', '.join(sorted(copies))}: {where[0]}~{where[1]}")
 
+    def claims(self, live):
+        """The gateway knows of exactly the replicas that policy wants, and each of these is there."""
+        stored = {backend: self.stored(backend) for backend in COUNTRIES}
+        for (tenant, name, key, version), (etag, wanted) in live.items():
+            value = self.record.values.of_etag(etag)
+            shown = self.world.s3gw_json("object", "show", name, key, "--tenant", tenant)["versions"]
+            for each in shown:
+                if each["state"] != "live" or each["eTag"] != etag or version not in (ANY, each["versionId"]):
+                    continue
+                claimed = {replica["backend"]: replica["state"] for replica in each["replicas"]}
+                words = f"{tenant}/{name}/{key} version {each['versionId']}: {claimed}, {wanted} wanted"
+                if list(claimed.values()) != ["present"] * wanted:
+                    self.violated("convergence", f"the gateway knows of {words}")
+                for backend in claimed:
+                    there = [md5 for (_, found), md5 in stored[backend].items() if found.startswith(f"{key}~")]
+                    if not value or value.md5 not in there:
+                        self.violated("convergence", f"{backend} does not have {words}")
+                break
+
     def clear_failures(self):
         """Each refusal that the pool gave is in its log under its id; no secret is in any log."""
         logs = {path: path.read_text(errors="replace") for path in self.world.base.glob("*.log")}
@@ -234,10 +249,6 @@ class Checker:
             for secret in secrets:
                 if secret in text:
                     self.violated("a failure is clear", f"a secret is in {path.name}")
-
-    def grace(self):
-        """How long leases of what was killed may still run."""
-        time.sleep(LEASE_SECONDS / 5)
 
 
 def md5_of(data):

@@ -27,6 +27,7 @@ WORK = (
     ("copy", 6), ("multipart", 2), ("get_version", 5), ("delete_version", 3), ("trespass", 2),
     ("retag", 5),
 )  # fmt: skip
+CHANGES = {"put", "delete", "replace", "copy", "multipart"}
 CLEAR = {
     (403, "RequestTimeTooSkewed"), (403, "AccessDenied"), (404, "NoSuchKey"), (404, "NoSuchVersion"),
     (404, "NoSuchUpload"), (404, "NoSuchBucket"), (409, "ConditionalRequestConflict"), (409, "OperationAborted"),
@@ -95,6 +96,8 @@ class Client(threading.Thread):
             name = self.chance.choices(names, weights)[0]
             bucket = self.chance.choice(self.buckets)
             key = (self.tenant, bucket.name, self.chance.choice(bucket.key_names))
+            if bucket.still and name in CHANGES:
+                name = "retag" if key in self.record.last_seen else "create"
             try:
                 getattr(self, name)(bucket, key)
             except Exception as error:  # a client that stops would hide what follows

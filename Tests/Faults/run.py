@@ -118,8 +118,11 @@ class Runner:
         for worker in world.workers:
             worker.stop(seconds=30)
         checker.drain()
-        reconciled = checker.reconcile()
         live = checker.read_back()
+        checker.claims(live)
+        reconciled = world.reconcile()
+        if reconciled:
+            checker.drain()
         self.log("drained and read back")
         checker.linearizable(start)
         record_lines = checker.residency()

@@ -25,6 +25,7 @@ import proxy
 
 HERE = pathlib.Path(__file__).parent
 LEASE_SECONDS = 5
+RECONCILE_RUNS = 3  # what is unknown has to be seen again before it is removed
 MIB = 1 << 20
 DISKS = {"spool": 48 * MIB, "database": 96 * MIB, "se": 96 * MIB}
 PROXIED = ("fi", "de", "us")
@@ -48,6 +49,7 @@ class Bucket:
     backends: tuple  # where its bytes may be
     replicas: int
     versioned: bool = False
+    still: bool = False  # its objects stay, and only their number of replicas changes
     policy: dict = field(default=None, hash=False)
 
     @property
@@ -64,6 +66,7 @@ BUCKETS = (
     Bucket("alice", "versioned", 4, EU, 2, versioned=True, policy=TWO),
     Bucket("alice", "strict", 4, ("de",), 1, policy=ONLY_GERMANY),
     Bucket("alice", "shared", 3, EU, 2, policy=TWO),
+    Bucket("alice", "still", 5, EU, 2, still=True, policy=TWO),
     Bucket("bob", "shared", 3, ("fi", "us"), 2),
     Bucket("bob", "own", 4, ("fi", "us"), 2),
 )
@@ -149,11 +152,15 @@ class World(Stack):
         self.guarded = False  # the shim's disk is only used once the database is set up
         edits = [("fastcgi_read_timeout 300s", "fastcgi_read_timeout 30s")]
         self.blind_nginx = planted == "blind-retry"
+        blind = {}
         if self.blind_nginx:
             edits = [
                 ("fastcgi_read_timeout 300s", "fastcgi_read_timeout 1s"),
-                ("fastcgi_next_upstream off", "fastcgi_next_upstream error timeout non_idempotent"),
+                ("fastcgi_next_upstream off", "fastcgi_next_upstream error timeout"),
             ]
+            socket = f"unix:{self.base}/s3gw.sock"
+            twice = f"upstream twice {{ server {socket} max_fails=0; server {socket} max_fails=0; }}"
+            blind = {"nginx_http_extra": twice, "nginx_server_extra": "set $s3gw_pool twice;"}
         super().__init__(
             directory,
             authority,
@@ -166,6 +173,7 @@ class World(Stack):
             worker_concurrency=worker_concurrency,
             worker_poll_interval="100ms",
             drain_timeout="5s",
+            **blind,
         )
         self.kind_of_stores = stores
         self.stores, self.radosgw, self.proxy, self.control = {}, None, None, None
@@ -300,20 +308,25 @@ class World(Stack):
         self.workers[index : index + 1] = [worker]
         return worker
 
-    def run_worker(self, *words, clock="cli", seconds=120):
-        """Runs `s3gw-worker` for one task and returns the CompletedProcess."""
+    def run_worker(self, *words, clock="cli", seconds=120, settings=None):
+        """Runs `s3gw-worker` for one task and returns the CompletedProcess; `settings` are more environment variables."""
         return subprocess.run(
             [paths.BINARIES / "s3gw-worker", *words, "--config", self.configuration],
             capture_output=True,
             text=True,
             timeout=seconds,
-            env=self.environment | self.shimmed(clock),
+            env=self.environment | self.shimmed(clock) | (settings or {}),
             cwd=self.directory,
         )
 
     def reconcile(self):
-        """Removes what no row speaks of, when this gateway can; tells whether it can."""
-        return "reconcile" in self.run_worker("--help").stdout and False
+        """Lets a worker find and remove what no row speaks of; tells whether this gateway can."""
+        if "reconcile " not in self.run_worker("--help").stdout:
+            return False
+        for _ in range(RECONCILE_RUNS):
+            result = self.run_worker("reconcile", settings={"S3GW_RECONCILE_GRACE": "0s"})
+            (self.base / "reconcile.log").write_text(result.stdout + result.stderr)
+        return True
 
     # Faults that are not the proxy's.
 
