@@ -12,6 +12,7 @@ from world import PROXIED, Rclone
 
 RESTART_SECONDS = 0.2
 RECOVERY_SECONDS = 20
+LOOK_SECONDS = 0.2  # between two looks through the directory of the file backend
 
 
 class Injector:
@@ -23,6 +24,8 @@ class Injector:
         self.down_since = {}
         self.skipped = set()
         self.lost_bytes = 0
+        self.misplaced = set()
+        self.looked = 0.0
 
     def run(self, start, seconds):
         actions = []
@@ -34,6 +37,9 @@ class Injector:
         undo = {}
         while actions or time.monotonic() < start + seconds:
             self.supervise()
+            if time.monotonic() - self.looked > LOOK_SECONDS:
+                self.misplaced.update(self.world.misplaced())
+                self.looked = time.monotonic()
             if actions and time.monotonic() >= start + actions[0][0]:
                 _, number, event, begins = actions.pop(0)
                 if begins:

@@ -46,15 +46,15 @@ BUGS = (
     Planted(
         "blind-retry",
         "nginx gives a write that takes long to another process too",
-        ("stop-pool-process", "slow"),
+        ("stop-pool-process", "stop-pool-process", "slow", "slow"),
         ("linearizable",),
     ),
     Planted(
         "no-fencing",
         "a worker that lost its lease commits all the same",
-        ("stop-worker", "kill-worker"),
+        ("stop-worker", "stop-worker"),
         ("convergence", "no acknowledged write", "linearizable"),
-        seconds=16.0,
+        seconds=20.0,
     ),
     Planted(
         "ignore-residency",

@@ -125,7 +125,7 @@ class Runner:
             checker.drain()
         self.log("drained and read back")
         checker.linearizable(start)
-        record_lines = checker.residency()
+        record_lines = checker.residency(injector.misplaced)
         checker.convergence(live)
         checker.clear_failures()
         world.stop()

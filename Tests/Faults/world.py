@@ -5,6 +5,7 @@ database and se lie on small disks of their own when we may mount them. The prog
 stepped, and a database disk that forgets at a power cut what was not synced.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -369,6 +370,24 @@ class World(Stack):
         path = self.database_path
         path.with_name(path.name + "-shm").unlink(missing_ok=True)
         return lost
+
+    def misplaced(self):
+        """Returns the names of files in the directory `se` that are of a bucket whose bytes may not be there."""
+        found = []
+        forbidden = [bucket for bucket in BUCKETS if "se" not in bucket.backends]
+        # A copy has the bytes of its source's bucket: of a file without a name only the tenant can be told.
+        strangers = {each.tenant for each in BUCKETS} - {each.tenant for each in BUCKETS if "se" in each.backends}
+        for directory, _, names in os.walk(self.backends["se"]):
+            for name in names:
+                path = os.path.join(directory, name)
+                if any(f"/{bucket.tenant}-{bucket.name}/" in path for bucket in forbidden):
+                    found.append(path)
+                elif "/.s3gw-tmp/" in path:  # such a name says nothing, but the bytes do
+                    with contextlib.suppress(OSError), open(path, "rb") as file:
+                        start = file.read(100)
+                        if any(start.startswith(f"{tenant}/".encode()) for tenant in strangers):
+                            found.append(path)
+        return found
 
     # The end.
 
