@@ -22,6 +22,8 @@ from urllib.parse import unquote
 from support import sigv4
 
 RECORDED_BYTES = 120
+# Objects made of parts, which begin at 5 MiB, and those above 8 MiB are not compared on the way (docs/PROTOCOL.md, Reads).
+FLIPPED_BYTES = (5 << 20) - 1
 REMEMBERED_OBJECTS = 400
 REMEMBERED_BYTES = 400_000
 HEAD_LIMIT = 64 * 1024
@@ -236,7 +238,7 @@ class Backend:
 
     async def reply(self, exchange, kind, response, writer):
         body = b"" if exchange.method == "HEAD" else response.body
-        if kind == "flip-byte" and exchange.method == "GET" and body and response.first[1] in ("200", "206"):
+        if kind == "flip-byte" and 0 < len(body) <= FLIPPED_BYTES and response.first[1] == "200":
             body = self.flipped(body)
         whole = response.bytes(body)
         if kind == "cut-body" and len(body) > 1:

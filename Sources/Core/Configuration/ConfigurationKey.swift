@@ -72,7 +72,9 @@ package struct ConfigurationKey: Sendable {
             help: "How long an idle s3gw-worker waits before it looks for jobs again."),
         Self(
             name: "lease-seconds", kind: .integer(5...86_400), defaultValue: "60",
-            help: "How long a job belongs to the worker that claimed it unless it renews the claim; all workers need the same."),
+            help:
+                "How long a job belongs to the worker that claimed it unless it renews the claim; all workers need the same."
+        ),
         Self(
             name: "abandoned-upload-days", kind: .integer(1...3650), defaultValue: "7",
             help: "The age at which s3gw-worker ends a multipart upload that was never completed."),

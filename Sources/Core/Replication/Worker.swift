@@ -85,7 +85,8 @@ package final class Worker: Sendable {
             try endAbandonedUploads()
         } catch {
             if untilEmpty { throw error }
-            log.warning("leases and abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
+            log.warning(
+                "leases and abandoned uploads not ended", metadata: ["cause": "\(error.cause ?? error.message)"])
         }
         let ended = try StopSignal()
         let left = Counter(settings.concurrency)
