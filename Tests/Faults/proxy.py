@@ -372,7 +372,7 @@ async def main(settings):
             writer.close()
 
         control = await asyncio.start_unix_server(obey, settings["control"])
-        print("ready", flush=True)
+        print("the fault proxy listens", flush=True)
         async with control:
             await control.serve_forever()
 

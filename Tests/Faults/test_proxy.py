@@ -60,7 +60,7 @@ def between(tmp_path):
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent / "EndToEnd")}
     daemon = Daemon("proxy", [sys.executable, HERE / "proxy.py", settings], tmp_path, environment)
     try:
-        wait_until(lambda: "ready" in daemon.log.read_text(), "the proxy listens")
+        wait_until(lambda: "listens" in daemon.log.read_text(), "the proxy listens")
         orders = proxy.Control(control)
         yield RawClient(("127.0.0.1", port), KEYS, "r"), orders, record
         orders.close()

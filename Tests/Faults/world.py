@@ -32,6 +32,8 @@ DISKS = {"spool": 48 * MIB, "database": 96 * MIB, "se": 96 * MIB}
 PROXIED = ("fi", "de", "us")
 COUNTRIES = {"fi": "FI", "de": "DE", "se": "SE", "us": "US"}
 RCLONE_KEY, RCLONE_SECRET = "FAULTSUITEACCESSKEY", "faultsuitesecretaccesskey0123456789abcdef"
+PORT_ATTEMPTS = 5
+READY = "the fault proxy listens"
 NOTE_BYTES = 16  # struct note of the shim
 POLICIES = {
     "alice": {"residency": {"allow": ["jurisdiction:EU"]}, "replicas": {"count": 1, "acknowledge": 1}},
@@ -120,11 +122,15 @@ class Rclone:
     def __init__(self, name, directory):
         self.name, self.root = name, pathlib.Path(directory) / "objects"
         self.root.mkdir(parents=True)
-        (self.port,) = free_ports(1)
-        words = [paths.CLIENTS / "rclone", "serve", "s3", self.root, "--addr", f"127.0.0.1:{self.port}"]
-        words += ["--auth-key", f"{RCLONE_KEY},{RCLONE_SECRET}", "--config", "/dev/null", "--vfs-cache-mode", "off"]
-        self.daemon = Daemon(f"rclone-{name}", words, directory, {"PATH": os.environ["PATH"], "HOME": str(directory)})
-        wait_until(lambda: "Starting" in self.daemon.log.read_text(), "rclone serves")
+        for _ in range(PORT_ATTEMPTS):
+            (self.port,) = free_ports(1)
+            words = [paths.CLIENTS / "rclone", "serve", "s3", self.root, "--addr", f"127.0.0.1:{self.port}"]
+            words += ["--auth-key", f"{RCLONE_KEY},{RCLONE_SECRET}", "--config", "/dev/null", "--vfs-cache-mode", "off"]
+            environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+            self.daemon = Daemon(f"rclone-{name}", words, directory, environment)
+            wait_until(lambda: not self.daemon.running or "Starting" in self.daemon.log.read_text(), "rclone serves")
+            if self.daemon.running:
+                break
 
     def region(self, port):
         return Region(self.name, f"http://127.0.0.1:{port}", "", RCLONE_KEY, RCLONE_SECRET, self.daemon.pid)
@@ -214,10 +220,18 @@ class World(Stack):
         return self
 
     def start_stores(self):
-        ports = dict(zip(PROXIED, free_ports(len(PROXIED))))
+        (self.base / "stores").mkdir()
+        for _ in range(PORT_ATTEMPTS):
+            # A port that is free now may be taken a moment later, on a machine that does other things too.
+            if self.start_proxy(dict(zip(PROXIED, free_ports(len(PROXIED))))):
+                return
+        raise AssertionError(self.proxy.tail())
+
+    def start_proxy(self, ports):
+        """Starts the proxy at `ports`, and the stores behind it unless they run; tells whether it listens."""
         self.regions = {}
         if self.kind_of_stores == "radosgw":
-            self.radosgw = RadosGateways(self.base / "ceph", self.authority)
+            self.radosgw = self.radosgw or RadosGateways(self.base / "ceph", self.authority)
             for name, region in zip(PROXIED, self.radosgw.regions.values()):
                 self.stores[name] = region
                 endpoint = f"http://127.0.0.1:{ports[name]}"
@@ -227,8 +241,9 @@ class World(Stack):
             store_ports = {name: int(region.endpoint.rpartition(":")[2]) for name, region in self.stores.items()}
         else:
             for name in PROXIED:
-                (self.base / "stores" / name).mkdir(parents=True)
-                self.stores[name] = Rclone(name, self.base / "stores" / name)
+                if name not in self.stores:
+                    (self.base / "stores" / name).mkdir()
+                    self.stores[name] = Rclone(name, self.base / "stores" / name)
                 self.regions[name] = self.stores[name].region(ports[name])
             store_ports = {name: store.port for name, store in self.stores.items()}
         settings = {
@@ -243,8 +258,11 @@ class World(Stack):
         environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
         environment["PYTHONPATH"] = str(HERE.parent / "EndToEnd")
         self.proxy = Daemon("proxy", words, self.base, environment)
-        wait_until(lambda: "ready" in self.proxy.log.read_text(), "the proxy listens")
+        wait_until(lambda: not self.proxy.running or READY in self.proxy.log.read_text(), "the proxy listens")
+        if not self.proxy.running:
+            return False
         self.control = proxy.Control(self.base / "proxy.sock")
+        return True
 
     def guard_database(self):
         """Takes the database as it is now for what the disk holds."""
