@@ -24,7 +24,7 @@ BUSY = "others are at work here: CPU time of a request grows with it, ratios suf
 from support import paths  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 
-from comparison import report, workloads  # noqa: E402
+from comparison import replication, report, workloads  # noqa: E402
 from comparison.load import Invalid  # noqa: E402
 from comparison.ways import World  # noqa: E402
 
@@ -38,6 +38,8 @@ def options():
     parser.add_argument("--seconds", type=int, default=4, help="seconds of a round with small objects (4)")
     parser.add_argument("--quick", action="store_true", help="two rounds of two seconds, and a listing of 100,000 keys")
     parser.add_argument("--no-micro", action="store_true", help="without the micro-benchmarks")
+    parser.add_argument("--worker", action="store_true", help="only the worker's figures and what more replicas cost")
+    parser.add_argument("--no-worker", action="store_true", help="without these")
     parser.add_argument("--keep", action="store_true", help="leave the directories with all logs behind")
     chosen = parser.parse_args()
     if chosen.quick:
@@ -105,10 +107,13 @@ def main():
     print(f"load average before: {machine['loadBefore']:.1f}" + (f"; {BUSY}" if machine["loadBefore"] > 1 else ""))
     print(flush=True)
     try:
-        if not chosen.no_micro:
+        if not chosen.no_worker:
+            record["worker"], rows = replication.measure(chosen.rounds, progress)
+            record["figures"] += rows
+        if not chosen.no_micro and not chosen.worker:
             record["micro"] = micro_benchmarks(chosen.quick)
             record["figures"] += report.listing_figures(record["micro"])
-        for kind in chosen.backend or ("rclone", "radosgw", "file"):
+        for kind in () if chosen.worker else chosen.backend or ("rclone", "radosgw", "file"):
             results, memory = measure(kind, chosen)
             record["backends"][kind] = {"rounds": results, "medians": report.summary(results), "memory": memory}
             record["figures"] += report.figures(kind, results, memory)

@@ -37,8 +37,11 @@ struct WorkerThread {
             ending.result.withLock { $0 = result }
         }
         thread.start()
+        let progress = TerminalProgress(worker)
+        defer { progress?.end() }
         var millisecondsLeft: Int?
         while true {
+            progress?.tick()
             if let result = ending.result.withLock({ $0 }) { return try result.get() }
             switch Signals.wait(milliseconds: Self.tickMilliseconds) {
             case .stop:

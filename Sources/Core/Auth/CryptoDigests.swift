@@ -54,6 +54,32 @@ package struct MD5Stream: Sendable {
 
     package mutating func update(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe update($0) } }
 
+    /// What has been hashed so far, so that another process can go on with it: the four words of RFC 1321, 3.3, then the
+    /// length in bits, all little-endian; nil unless that length is a whole number of blocks of 64 bytes.
+    package var savedState: [UInt8]? {
+        guard context.num == 0 else { return nil }
+        var state: [UInt8] = []
+        let words: [UInt32] = [context.A, context.B, context.C, context.D, context.Nl, context.Nh]
+        for word in words {
+            for shift: UInt32 in [0, 8, 16, 24] { state.append(UInt8(truncatingIfNeeded: word >> shift)) }
+        }
+        return state
+    }
+
+    /// Goes on where `savedState` was taken; nil for bytes that are no such state.
+    package init?(savedState: [UInt8]) {
+        guard savedState.count == 24 else { return nil }
+        self.init()
+        var words: [UInt32] = []
+        for start in stride(from: 0, to: savedState.count, by: 4) {
+            var word: UInt32 = 0
+            for byte in savedState[start..<start + 4].reversed() { word = word << 8 | UInt32(byte) }
+            words.append(word)
+        }
+        (context.A, context.B, context.C, context.D) = (words[0], words[1], words[2], words[3])
+        (context.Nl, context.Nh) = (words[4], words[5])
+    }
+
     /// Returns the 16 bytes of the digest of everything so far.
     package func finish() -> [UInt8] {
         var last = context

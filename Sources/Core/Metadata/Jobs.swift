@@ -84,34 +84,46 @@ extension SQLConnection {
 
     /// Leases up to `limit` jobs that are due, or whose lease is over, the most urgent first.
     ///
-    /// Never two at once about the same version and backend.
+    /// Never two at once about the same version and backend, and of the backends in `room` at most that many each.
     package func claimJobs(
-        owner: String, limit: Int, now: Timestamp, leaseUntil: Timestamp
+        owner: String, limit: Int, now: Timestamp, leaseUntil: Timestamp, room: [Int64: Int] = [:]
     ) throws(S3Error) -> [Job] {
+        var room = room
         var claimed: [Job] = []
         for urgency in JobUrgency.allCases where claimed.count < limit {
+            let full = room.filter { $0.value <= 0 }.keys.sorted().map { "\($0)," }.joined()
             let due = try all(
                 """
-                SELECT id FROM jobs WHERE state <> 'dead' AND urgency = $1 AND due_at <= $2
+                SELECT id, backend_id, version_id FROM jobs WHERE state <> 'dead' AND urgency = $1 AND due_at <= $2
                 AND NOT EXISTS (
                     SELECT 1 FROM jobs AS other WHERE other.version_id = jobs.version_id
                     AND other.backend_id = jobs.backend_id AND other.state = 'leased' AND other.lease_until > $2
                     AND other.id <> jobs.id)
+                AND $4 NOT LIKE '%,' || CAST(backend_id AS TEXT) || ',%'
                 ORDER BY due_at, id LIMIT $3
-                """, .int(urgency.rawValue), SQLValue(now), .int(Int64(limit - claimed.count))
-            ) { $0.int(0) }
-            for id in due {
-                let job = try first(
-                    """
-                    UPDATE jobs SET state = 'leased', lease_owner = $2, lease_until = $3, due_at = $3,
-                        fence = fence + 1, attempts = attempts + 1 WHERE id = $1
-                    RETURNING id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
-                        lease_until, fence, last_error, created_at
-                    """, .int(id), .text(owner), SQLValue(leaseUntil), row: job)
-                if let job { claimed.append(job) }
+                """, .int(urgency.rawValue), SQLValue(now), .int(Int64(limit - claimed.count)), .text("," + full)
+            ) { (id: $0.int(0), backendID: $0.int(1), versionID: $0.optionalBytes(2)) }
+            for candidate in due where room[candidate.backendID, default: 1] > 0 {
+                let isTwin = claimed.contains {
+                    $0.backendID == candidate.backendID && $0.versionID != nil
+                        && $0.versionID?.bytes == candidate.versionID
+                }
+                guard !isTwin, let job = try lease(candidate.id, owner, until: leaseUntil) else { continue }
+                if let left = room[job.backendID] { room[job.backendID] = left - 1 }
+                claimed.append(job)
             }
         }
         return claimed
+    }
+
+    private func lease(_ id: Int64, _ owner: String, until: Timestamp) throws(S3Error) -> Job? {
+        try first(
+            """
+            UPDATE jobs SET state = 'leased', lease_owner = $2, lease_until = $3, due_at = $3,
+                fence = fence + 1, attempts = attempts + 1 WHERE id = $1
+            RETURNING id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
+                lease_until, fence, last_error, created_at
+            """, .int(id), .text(owner), SQLValue(until), row: job)
     }
 
     /// Ends a job that is done; false when the lease was lost, and then nothing may be committed with it.
@@ -225,6 +237,11 @@ extension SQLConnection {
     /// Forgets a job that nobody is doing; false when there is none or it is leased.
     package func dropJob(id: Int64) throws(S3Error) -> Bool {
         try run("DELETE FROM jobs WHERE id = $1 AND state <> 'leased'", .int(id)) == 1
+    }
+
+    /// Counts the jobs that are neither done nor dead.
+    package func openJobCount() throws(S3Error) -> Int {
+        Int(try first("SELECT COUNT(*) FROM jobs WHERE state <> 'dead'") { $0.int(0) } ?? 0)
     }
 
     /// Counts all jobs by kind and state; for people, as it reads the whole table.

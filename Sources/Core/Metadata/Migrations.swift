@@ -15,6 +15,7 @@ enum Migrations {
         Migration(version: 5, name: "backend health", script: healthSchema),
         Migration(version: 6, name: "ledger", script: ledgerSchema),
         Migration(version: 7, name: "replans", script: replanSchema),
+        Migration(version: 8, name: "copies and limits", script: copySchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -98,6 +98,7 @@ extension SQLConnection {
             (bucketID: $0.int(0), sizeBytes: $0.int(1))
         }
         guard let version else { throw S3Error(.internalError, cause: "a replica without its version") }
+        try endCopy(versionID: id, backendID: backendID)
         try appendLedger(.present, bucketID: version.bucketID, versionID: id, backendID: backendID)
         try countProgress(backendID: backendID, sizeBytes: version.sizeBytes)
         return true
@@ -152,6 +153,7 @@ extension SQLConnection {
         let version = try first(
             "SELECT sequence, bucket_id FROM versions WHERE id = $1", .bytes(versionID.bytes)
         ) { (sequence: $0.int(0), bucketID: $0.int(1)) }
+        try endCopy(versionID: versionID, backendID: backendID)
         guard let version else { return }
         let sequence = version.sequence
         let physicalBucket = try first(

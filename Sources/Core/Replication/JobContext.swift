@@ -9,6 +9,7 @@ struct JobContext: Sendable {
     let log: Logger
     let counts: WorkerCounts
     let planning: Planning
+    let pace: TransferPace
 
     var job: Job { lease.job }
     var database: Database { world.database }
@@ -46,6 +47,11 @@ struct JobContext: Sendable {
         if isOurs { return .buried(cause) }
         lease.markLost()
         return .abandoned("another worker has the job")
+    }
+
+    /// Waits until that many bytes may be moved from or to the backend.
+    func paced(_ bytes: Int64, _ live: LiveBackend) {
+        pace.wait(for: bytes, backendID: live.backend.record.id, stop: stop)
     }
 
     /// Throws when going on is of no use: another worker has the job, or this one has to stop.

@@ -5,24 +5,22 @@ struct JobRunner: Sendable {
     let world: World
     let settings: Worker.Settings
     let stop: StopSignal
-    let keeper: LeaseKeeper
+    let pace: TransferPace
     let counts: WorkerCounts
     private let log = Logger(label: "s3gw.worker")
 
-    init(world: World, settings: Worker.Settings, stop: StopSignal, keeper: LeaseKeeper, counts: WorkerCounts) {
+    init(world: World, settings: Worker.Settings, stop: StopSignal, pace: TransferPace, counts: WorkerCounts) {
         self.world = world
         self.settings = settings
         self.stop = stop
-        self.keeper = keeper
+        self.pace = pace
         self.counts = counts
     }
 
     /// Throws only when the database does not take the result: the lease then ends by itself.
     @discardableResult
-    func run(_ job: Job) throws(S3Error) -> JobOutcome {
-        let lease = JobLease(job)
-        keeper.hold(lease)
-        defer { keeper.release(lease) }
+    func run(_ lease: JobLease) throws(S3Error) -> JobOutcome {
+        let job = lease.job
         guard job.attempts <= Backoff.maximumAttempts else {
             let outcome = JobOutcome.failed(.refused, cause: job.lastError ?? "no worker survived this job")
             try settle(lease, outcome)
@@ -30,7 +28,8 @@ struct JobRunner: Sendable {
         }
         let context = JobContext(
             world: world, lease: lease, spoolDirectory: settings.spoolDirectory, stop: stop, log: log, counts: counts,
-            planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)))
+            planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)),
+            pace: pace)
         let outcome: JobOutcome
         do throws(JobFailure) { outcome = try attempt(context) } catch { outcome = error.outcome }
         try settle(lease, outcome)

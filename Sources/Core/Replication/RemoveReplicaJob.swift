@@ -19,7 +19,10 @@ struct RemoveReplicaJob {
             guard replica.state == .removing else { return try obsolete() }
             if let kept = try keepUnlessSurplus() { return kept }
         }
-        try delete(replica, isOfParts: MultipartETag.split(state.version.eTag) != nil, try context.snapshot())
+        let version = state.version
+        let isOfParts =
+            MultipartETag.split(version.eTag) != nil || version.sizeBytes >= ReplicateParts.thresholdBytes
+        try delete(replica, isOfParts: isOfParts, try context.snapshot())
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
             return .removed
@@ -60,7 +63,7 @@ struct RemoveReplicaJob {
 
     /// Deleting what is not there succeeds, so this may be repeated.
     ///
-    /// The copy of a version made of parts may have been cut short: then an upload of it is there.
+    /// The copy of a version made of parts, or of a large one, may have been cut short: then an upload of it is there.
     private func delete(_ replica: Replica, isOfParts: Bool, _ snapshot: WorldSnapshot) throws(JobFailure) {
         // Without a physical bucket nothing was ever sent.
         guard !replica.physicalBucket.isEmpty else { return }

@@ -4,6 +4,8 @@ struct ReplicaReader {
     let version: ObjectVersion
     /// The one part that is wanted; nil for the whole content.
     var part: VersionPart?
+    /// Whether only the size of that part is known: the whole has to be checked by the caller.
+    var isRange = false
 
     private var wantedBytes: Int64 { part?.sizeBytes ?? version.sizeBytes }
 
@@ -14,7 +16,8 @@ struct ReplicaReader {
     func read(
         _ replica: Replica, on live: LiveBackend, into sink: (UnsafeRawBufferPointer) throws(S3Error) -> Void
     ) throws(BackendError) -> [UInt8] {
-        var check = part.map { ContentCheck($0, of: version) } ?? ContentCheck(version)
+        var check = isRange ? ContentCheck(sizeBytes: wantedBytes) : ContentCheck(version)
+        if let part, !isRange { check = ContentCheck(part, of: version) }
         // No range can ask for nothing.
         guard wantedBytes > 0 || part == nil else { return check.md5 }
         var ownFailure: String?
@@ -31,6 +34,7 @@ struct ReplicaReader {
                     },
                     piece: { piece throws(WireClosed) in
                         do throws(JobFailure) { try context.checkGoingOn() } catch { throw WireClosed() }
+                        context.paced(Int64(piece.count), live)
                         do throws(S3Error) { try unsafe sink(piece) } catch {
                             ownFailure = error.cause ?? error.message
                             throw WireClosed()

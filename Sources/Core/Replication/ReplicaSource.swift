@@ -7,6 +7,8 @@ struct ReplicaSource {
     let version: ObjectVersion
     /// The one part that is wanted; nil for the whole content.
     var part: VersionPart?
+    /// As `ReplicaReader.isRange`.
+    var isRange = false
 
     /// Returns the wanted content in a spool file, and its MD5.
     ///
@@ -81,7 +83,7 @@ struct ReplicaSource {
     }
 
     private func fill(_ spool: SpoolFile, from replica: Replica, on live: LiveBackend) throws(BackendError) -> [UInt8] {
-        let reader = ReplicaReader(context: context, version: version, part: part)
+        let reader = ReplicaReader(context: context, version: version, part: part, isRange: isRange)
         return try unsafe reader.read(replica, on: live) { piece throws(S3Error) in try unsafe spool.append(piece) }
     }
 }

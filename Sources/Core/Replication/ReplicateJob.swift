@@ -42,7 +42,8 @@ struct ReplicateJob {
         let parts = try context.read { sql throws(S3Error) in try sql.versionParts(sequence: state.version.sequence) }
         let sources = state.replicas.filter { $0.state == .present }
         guard !sources.isEmpty else { return try context.bury("no good replica of the version is left") { _ in } }
-        if parts.isEmpty {
+        let ranges = parts.isEmpty ? ReplicateParts.ranges(of: state.version) : nil
+        if parts.isEmpty && ranges == nil {
             let source = ReplicaSource(context: context, version: state.version)
             let (spool, md5) = try source.fetch(sources, snapshot)
             let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
@@ -50,6 +51,7 @@ struct ReplicateJob {
             let reader: PayloadReader
             do throws(S3Error) { reader = try spool.makeReader() } catch { throw JobFailure(error) }
             let description = try description(of: state.version, in: bucket, md5, snapshot)
+            context.paced(state.version.sizeBytes, live)
             let receipt = try send(reader, to: place, on: live, description, grant)
             guard receipt.md5 == md5 else {
                 throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
@@ -58,7 +60,8 @@ struct ReplicateJob {
         }
         let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
         let copy = ReplicateParts(
-            context: context, version: state.version, parts: parts, sources: sources, snapshot: snapshot,
+            context: context, version: state.version, parts: ranges ?? parts, isRanges: ranges != nil,
+            sources: sources, snapshot: snapshot,
             replacesDamaged: replica.state == .damaged)
         try copy.send(to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
         return try commit(place, live, sizeBytes: state.version.sizeBytes)

@@ -1,67 +1,205 @@
-/// The copy of a version that was made of parts: part by part, each proven right before the target sees it.
+/// The copy of a large version part by part, which goes on where an earlier attempt was cut short.
 ///
-/// The spool holds one part at a time. The copy has the same parts, so that the target's own ETag is the version's.
+/// The spool holds one part at a time. A version that was made of parts is copied in the same parts, each proven right
+/// before the target sees it, so that the target's own ETag is the version's. Any other is copied in ranges, whose MD5
+/// together is proven before the store is told to make the object of them: until then nobody can read them there.
 struct ReplicateParts {
     let context: JobContext
     let version: ObjectVersion
+    /// Of the version, or `ranges`.
     let parts: [VersionPart]
+    /// Whether only the MD5 of the whole is known.
+    let isRanges: Bool
     let sources: [Replica]
     let snapshot: WorldSnapshot
     /// Whether an object is there that is not as it should be.
     let replacesDamaged: Bool
 
-    /// Makes the whole copy at `place`; an earlier attempt's upload is ended first.
-    func send(
-        to place: PhysicalObject, on live: LiveBackend, _ description: ObjectDescription, _ grant: PlacementGrant
-    ) throws(JobFailure) {
-        try context.ask(live) { backend throws(BackendError) in try backend.abortUploads(place, uploadID: nil) }
-        let begin = { (backend: any Backend) throws(BackendError) in
-            try backend.createUpload(place, description: description, grant: grant)
-        }
-        let uploadID: String
-        do throws(BackendError) { uploadID = try live.observe(begin) } catch {
-            guard error.kind == .missing else { throw JobFailure(error) }
-            try context.remakeBucket(place.bucket, on: live)
-            uploadID = try context.ask(live, begin)
-        }
-        do throws(JobFailure) {
-            var made: [NativePart] = []
-            for part in parts { made.append(try copy(part, to: place, uploadID, on: live, grant)) }
-            let whole = NativeObject(parts: made, eTag: version.eTag, description: description)
-            // A store may take the damaged object for what it is asked to make; all of the new one is there by now.
-            if replacesDamaged {
-                try context.ask(live) { backend throws(BackendError) in try backend.delete(place) }
+    /// Objects of this size and larger are copied in ranges.
+    static let thresholdBytes: Int64 = 64 << 20
+    /// What a crash makes be sent again; more for objects that would have too many ranges.
+    static let shortestRangeBytes: Int64 = 16 << 20
+    private static let maximumRanges: Int64 = 9_000
+
+    private var target: Int64 { context.job.backendID }
+
+    /// The ranges in which a version is copied that has no parts; nil for one that is sent in one piece.
+    static func ranges(of version: ObjectVersion) -> [VersionPart]? {
+        guard version.sizeBytes >= thresholdBytes, wholeMD5(of: version) != nil else { return nil }
+        let mebibytes = (version.sizeBytes / maximumRanges) >> 20 + 1
+        let rangeBytes = max(shortestRangeBytes, mebibytes << 20)
+        let starts = Array(stride(from: 0, to: version.sizeBytes, by: Int64.Stride(rangeBytes)))
+        return starts.enumerated().compactMap { index, offset in
+            PartNumber(index + 1).map { number in
+                VersionPart(
+                    number: number, offset: offset, sizeBytes: min(rangeBytes, version.sizeBytes - offset), md5: [],
+                    checksum: nil)
             }
-            try context.ask(live) { backend throws(BackendError) in
-                try backend.completeUpload(place, uploadID: uploadID, as: whole)
-            }
-        } catch {
-            // What cannot be ended now is ended by the next attempt, or with the replica.
-            do throws(BackendError) { try live.backend.abortUploads(place, uploadID: uploadID) } catch let second {
-                context.log.warning(
-                    "an upload stays for now", metadata: ["backend": "\(live.name)", "cause": "\(second.cause)"])
-            }
-            throw error
         }
     }
 
+    private static func wholeMD5(of version: ObjectVersion) -> [UInt8]? {
+        version.eTag.utf8.count == 32 ? Hex.decode(version.eTag.utf8) : nil
+    }
+
+    /// Makes the whole copy at `place`.
+    func send(
+        to place: PhysicalObject, on live: LiveBackend, _ description: ObjectDescription, _ grant: PlacementGrant
+    ) throws(JobFailure) {
+        let earlier = try resume(place, live)
+        let progress = if let earlier { earlier } else { try begin(place, live, description, grant) }
+        var running = isRanges ? MD5Stream(savedState: progress.md5State) : nil
+        var made: [NativePart] = []
+        var md5s: [[UInt8]] = []
+        for part in parts {
+            if let known = progress.parts[part.number.value] {
+                made.append(NativePart(number: part.number, token: known.token, sizeBytes: part.sizeBytes))
+                md5s.append(known.md5)
+                continue
+            }
+            let receipt = try copy(part, to: place, progress.nativeID, on: live, grant, &running)
+            try note(receipt, of: part, running)
+            made.append(NativePart(number: part.number, token: receipt.token, sizeBytes: part.sizeBytes))
+            md5s.append(receipt.md5)
+        }
+        if let running, running.finish() != Self.wholeMD5(of: version) {
+            throw try giveUp(place, live, progress.nativeID)
+        }
+        let eTag = isRanges ? MultipartETag.make(md5s: md5s) : version.eTag
+        let whole = NativeObject(parts: made, eTag: eTag, description: description)
+        // A store may take the damaged object for what it is asked to make; all of the new one is there by now.
+        if replacesDamaged { try context.ask(live) { backend throws(BackendError) in try backend.delete(place) } }
+        try noticingLoss(on: live) { backend throws(BackendError) in
+            try backend.completeUpload(place, uploadID: progress.nativeID, as: whole)
+        }
+    }
+
+    // MARK: Beginning
+
+    /// Returns what an earlier attempt has done; nil when there is nothing to go on with.
+    private func resume(_ place: PhysicalObject, _ live: LiveBackend) throws(JobFailure) -> CopyProgress? {
+        let progress = try context.read { sql throws(S3Error) in
+            try sql.copyProgress(versionID: version.id, backendID: target)
+        }
+        guard let progress, !isRanges || MD5Stream(savedState: progress.md5State) != nil else { return nil }
+        context.log.info(
+            "a copy goes on",
+            metadata: [
+                "version": "\(version.id)", "backend": "\(live.name)", "parts": "\(progress.parts.count)",
+                "of": "\(parts.count)",
+            ])
+        return progress
+    }
+
+    /// Begins the upload; one that was begun and never written down is ended first.
+    private func begin(
+        _ place: PhysicalObject, _ live: LiveBackend, _ description: ObjectDescription, _ grant: PlacementGrant
+    ) throws(JobFailure) -> CopyProgress {
+        try context.checkGoingOn()
+        try context.ask(live) { backend throws(BackendError) in try backend.abortUploads(place, uploadID: nil) }
+        let create = { (backend: any Backend) throws(BackendError) in
+            try backend.createUpload(place, description: description, grant: grant)
+        }
+        let uploadID: String
+        do throws(BackendError) { uploadID = try live.observe(create) } catch {
+            guard error.kind == .missing else { throw JobFailure(error) }
+            try context.remakeBucket(place.bucket, on: live)
+            uploadID = try context.ask(live, create)
+        }
+        let state = isRanges ? MD5Stream().savedState ?? [] : []
+        try writeOwning { sql throws(S3Error) in
+            try sql.beginCopy(versionID: version.id, backendID: target, nativeID: uploadID, md5State: state)
+        }
+        return CopyProgress(nativeID: uploadID, md5State: state, parts: [:])
+    }
+
+    /// Changes the progress while the claim is ours; throws when it is another worker's.
+    private func writeOwning(_ body: (any SQLConnection) throws(S3Error) -> Void) throws(JobFailure) {
+        let isOurs = try context.write { sql throws(S3Error) -> Bool in
+            guard try sql.holdsLease(id: context.job.id, fence: context.job.fence) else { return false }
+            try body(sql)
+            return true
+        }
+        guard isOurs else { throw JobFailure(abandoned: "another worker has the job") }
+    }
+
+    // MARK: Parts
+
     private func copy(
         _ part: VersionPart, to place: PhysicalObject, _ uploadID: String, on live: LiveBackend,
-        _ grant: PlacementGrant
-    ) throws(JobFailure) -> NativePart {
-        let source = ReplicaSource(context: context, version: version, part: part)
+        _ grant: PlacementGrant, _ running: inout MD5Stream?
+    ) throws(JobFailure) -> PartReceipt {
+        let source = ReplicaSource(context: context, version: version, part: part, isRange: isRanges)
         let (spool, md5) = try source.fetch(sources, snapshot)
         try context.checkGoingOn()
         let reader: PayloadReader
-        do throws(S3Error) { reader = try spool.makeReader() } catch { throw JobFailure(error) }
-        let receipt = try context.ask(live) { backend throws(BackendError) in
+        do throws(S3Error) {
+            if running != nil { try hash(try spool.makeReader(), into: &running) }
+            reader = try spool.makeReader()
+        } catch {
+            throw JobFailure(error)
+        }
+        context.paced(part.sizeBytes, live)
+        let receipt = try noticingLoss(on: live) { backend throws(BackendError) in
             try backend.uploadPart(
                 place, uploadID: uploadID, number: part.number, from: reader, sizeBytes: part.sizeBytes, md5: md5,
                 grant: grant)
         }
-        guard receipt.md5 == part.md5 else {
+        guard receipt.md5 == md5 else {
             throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
         }
-        return NativePart(number: part.number, token: receipt.token, sizeBytes: part.sizeBytes)
+        return receipt
+    }
+
+    private static let hashBytes = 256 << 10
+
+    private func hash(_ reader: PayloadReader, into running: inout MD5Stream?) throws(S3Error) {
+        let buffer = ByteBuffer(sizeBytes: Self.hashBytes)
+        while true {
+            let count = try unsafe reader.read(into: buffer.bytes)
+            guard count > 0 else { return }
+            unsafe running?.update(buffer.prefix(count))
+        }
+    }
+
+    private func note(_ receipt: PartReceipt, of part: VersionPart, _ running: MD5Stream?) throws(JobFailure) {
+        // After the last range, which is no whole number of blocks, there is no state to go on from: it is sent again.
+        guard let state = running.map(\.savedState) ?? [] else { return }
+        try writeOwning { sql throws(S3Error) in
+            try sql.addCopyPart(
+                versionID: version.id, backendID: target, number: part.number,
+                CopyProgress.Part(md5: receipt.md5, token: receipt.token), md5State: state)
+        }
+    }
+
+    // MARK: Failures
+
+    /// An upload that the store does not know any more cannot be gone on with: the next attempt begins anew.
+    private func noticingLoss<T>(
+        on live: LiveBackend, _ call: (any Backend) throws(BackendError) -> T
+    ) throws(JobFailure) -> T {
+        do throws(BackendError) { return try live.observe(call) } catch {
+            guard error.kind == .missing || error.kind == .damaged else { throw JobFailure(error) }
+            try writeOwning { sql throws(S3Error) in
+                try sql.endCopy(versionID: version.id, backendID: target)
+            }
+            throw JobFailure(.unavailable, "\(error.backend): \(error.cause); the copy begins anew")
+        }
+    }
+
+    /// The ranges are not those of the version: a source has wrong bytes, and which one is for verify jobs to find out.
+    private func giveUp(
+        _ place: PhysicalObject, _ live: LiveBackend, _ uploadID: String
+    ) throws(JobFailure) -> JobFailure {
+        try writeOwning { sql throws(S3Error) in
+            try sql.endCopy(versionID: version.id, backendID: target)
+            for source in sources {
+                try sql.insertJob(
+                    kind: .verify, bucketID: version.bucketID, versionID: version.id, backendID: source.backendID,
+                    notBefore: .now())
+            }
+        }
+        try context.ask(live) { backend throws(BackendError) in try backend.abortUploads(place, uploadID: uploadID) }
+        return JobFailure(.refused, "no good replica: the MD5 of what was read is not the ETag")
     }
 }

@@ -51,7 +51,7 @@ package final class StopSignal: Sendable {
 
 extension Timestamp {
     /// Milliseconds on a clock that no one sets; comparable within this boot only.
-    static func monotonic() -> Timestamp {
+    package static func monotonic() -> Timestamp {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)

@@ -53,10 +53,11 @@ package final class Worker: Sendable {
     private let world: World
     private let stop: StopSignal
     private let keeper: LeaseKeeper
+    private let feed: JobFeed
     private let runner: JobRunner
     private let replanner: Replanner
     private let busy = Counter(0)
-    private let reported = Mutex(WorkerCounts.Values())
+    private let progress = Mutex(WorkerProgress(at: Timestamp.monotonic().milliseconds))
     private let failure = Mutex<S3Error?>(nil)
     private let log = Logger(label: "s3gw.worker")
 
@@ -65,7 +66,9 @@ package final class Worker: Sendable {
         self.settings = settings
         self.stop = stop
         keeper = LeaseKeeper(database: world.database, leaseSeconds: settings.leaseSeconds)
-        runner = JobRunner(world: world, settings: settings, stop: stop, keeper: keeper, counts: counts)
+        let pace = TransferPace()
+        feed = JobFeed(database: world.database, settings: settings, stop: stop, keeper: keeper, pace: pace)
+        runner = JobRunner(world: world, settings: settings, stop: stop, pace: pace, counts: counts)
         replanner = Replanner(
             planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)),
             counts: counts)
@@ -100,6 +103,7 @@ package final class Worker: Sendable {
             stop.stop()
             ended.stop()
         }
+        try feed.giveBack()
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
@@ -109,14 +113,13 @@ package final class Worker: Sendable {
         while !stop.isStopped {
             do throws(S3Error) {
                 try replanner.stepBetweenJobs()
-                if let job = try claim() {
-                    busy.increment()
-                    defer { busy.decrement() }
-                    try runner.run(job)
-                    continue
-                }
                 busy.increment()
                 defer { busy.decrement() }
+                if let lease = try feed.take() {
+                    defer { feed.end(lease) }
+                    try runner.run(lease)
+                    continue
+                }
                 if try replanner.step() { continue }
             } catch {
                 log.error("the database failed", metadata: ["cause": "\(error.cause ?? error.message)"])
@@ -133,15 +136,6 @@ package final class Worker: Sendable {
             if busy.value == 0 { return }
             stop.wait(milliseconds: Self.drainPauseMilliseconds)
         }
-    }
-
-    private func claim() throws(S3Error) -> Job? {
-        let now = Timestamp.now()
-        return try world.database.write { sql throws(S3Error) in
-            try sql.claimJobs(
-                owner: settings.owner, limit: 1, now: now, leaseUntil: now.adding(seconds: Int64(settings.leaseSeconds))
-            )
-        }.first
     }
 
     // MARK: Service
@@ -190,13 +184,23 @@ package final class Worker: Sendable {
 
     /// Writes one line when something happened since the last one.
     private func report() {
-        let now = counts.current
-        let before = reported.withLock { last in
-            defer { last = now }
-            return last
+        do throws(S3Error) {
+            // Asked for before the lock: it is the database's.
+            let left = try openJobs()
+            if let line = progress.withLock({ line(&$0, left: left) }) { log.info("\(line)") }
+        } catch {
+            log.warning("nothing can be told of the progress", metadata: ["cause": "\(error.cause ?? error.message)"])
         }
-        let news = now.since(before)
-        if !news.isEmpty { log.info("\(news.text)") }
+    }
+
+    /// Jobs that are neither done nor dead, of all workers.
+    package func openJobs() throws(S3Error) -> Int {
+        try world.database.read { sql throws(S3Error) in try sql.openJobCount() }
+    }
+
+    /// What was done since the last line of `progress`; nil when nothing was.
+    package func line(_ progress: inout WorkerProgress, left: Int) -> String? {
+        progress.line(counts.current, left: left, at: Timestamp.monotonic().milliseconds)
     }
 }
 

@@ -27,6 +27,21 @@ import Testing
         }
     }
 
+    @Test func `an MD5 goes on in another process where it was left, at whole blocks only`() throws {
+        let message = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 11) }
+        for blocks in [0, 1, 2, 15] {
+            var first = MD5Stream()
+            first.update(Array(message[..<(blocks * 64)]))
+            let state = try #require(first.savedState)
+            var second = try #require(MD5Stream(savedState: state))
+            second.update(Array(message[(blocks * 64)...]))
+            #expect(second.finish() == Crypto.md5(message))
+            first.update([1])
+            #expect(first.savedState == nil)
+        }
+        #expect(MD5Stream(savedState: [1, 2, 3]) == nil)
+    }
+
     /// RFC 4231, test cases 2, 3 and 6.
     @Test func `HMAC agrees with RFC 4231`() {
         #expect(
