@@ -457,8 +457,8 @@ class Client(threading.Thread):
 
     def trespass(self, bucket, key):
         """Asks for what belongs to the other tenant, by its right name."""
-        theirs = [each for each in BUCKETS if each.tenant != self.tenant]
-        theirs = [each for each in theirs if each.name not in {mine.name for mine in self.buckets}]
+        mine = {each.name for each in BUCKETS if each.tenant == self.tenant}
+        theirs = [each for each in BUCKETS if each.name not in mine]
         target = self.chance.choice(theirs)
         name = self.chance.choice(target.key_names)
         method = self.chance.choice(("GET", "PUT", "DELETE"))

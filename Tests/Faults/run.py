@@ -55,14 +55,15 @@ class Runner:
         if self.verbose:
             print(f"    {words}", file=sys.stderr, flush=True)
 
-    def run(self, seed, only=(), seconds=schedule.SECONDS, planted=None, events=None):
+    def run(self, seed, only=(), seconds=schedule.SECONDS, planted=None, events=(), bucket=""):
+        """`events` replace what the seed would choose; `bucket` is the only one that clients use."""
         result = Result(seed)
         directory = tempfile.mkdtemp(prefix="s3gw-fault-")
         began = time.monotonic()
         world = None
         try:
             world = World(directory, self.authority, self.shim, self.stores, planted)
-            self.trial(world, result, seed, events or schedule.make(seed, only, seconds), seconds)
+            self.trial(world, result, seed, events or schedule.make(seed, only, seconds), seconds, bucket)
         except Exception as error:
             if not self.catches(error):
                 raise
@@ -89,7 +90,7 @@ class Runner:
         for name, disk in world.disks.items():
             shutil.copytree(disk.directory, world.base / f"kept-{name}", dirs_exist_ok=True)
 
-    def trial(self, world, result, seed, events, seconds):
+    def trial(self, world, result, seed, events, seconds, bucket):
         world.client_skew = 0
         world.start_world()
         self.log(f"the world stands in {world.base}")
@@ -103,11 +104,14 @@ class Runner:
             for _ in range(count):
                 client = Client(len(clients), tenant, world, record, seed, start + seconds + 1.5)
                 clients.append(client)
-                client.start()
+                if bucket:
+                    client.buckets = [each for each in client.buckets if each.name == bucket]
+                if client.buckets:
+                    client.start()
         injector.run(start, seconds)
         counts = world.control.counts()
         injector.heal()
-        for client in clients:
+        for client in (each for each in clients if each.ident):
             client.join(JOIN_SECONDS)
             if client.is_alive():
                 record.violated("a failure is clear", f"{client.name} still waits {JOIN_SECONDS} s after the last fault")

@@ -63,13 +63,15 @@ class Bucket:
 
 EU = ("fi", "de", "se")
 TWO = {"replicas": {"count": 2, "distinct": "country", "acknowledge": 1}}
+# The third replica, which comes and goes, is on a store behind the proxy.
+TWO_AND_THEN_GERMANY = {"replicas": TWO["replicas"] | {"order": ["se-se-1", "fi-fi-1", "de-de-1"]}}
 ONLY_GERMANY = {"residency": {"allow": ["country:DE"]}, "replicas": {"count": 1, "acknowledge": 1}}
 BUCKETS = (
     Bucket("alice", "plain", 8, EU, 2, policy=TWO),
     Bucket("alice", "versioned", 4, EU, 2, versioned=True, policy=TWO),
     Bucket("alice", "strict", 4, ("de",), 1, policy=ONLY_GERMANY),
     Bucket("alice", "shared", 3, EU, 2, policy=TWO),
-    Bucket("alice", "still", 5, EU, 2, still=True, policy=TWO),
+    Bucket("alice", "still", 8, EU, 2, still=True, policy=TWO_AND_THEN_GERMANY),
     Bucket("bob", "shared", 3, ("fi", "us"), 2),
     Bucket("bob", "own", 4, ("fi", "us"), 2),
 )
