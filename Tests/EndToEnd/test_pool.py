@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -144,6 +145,28 @@ def test_a_reload_with_a_broken_configuration_keeps_the_old_generation(stacks):
     stack.configuration.write_text(good)
     stack.reload()
     wait_until(lambda: set(stack.pool.children()).isdisjoint(before), "a good configuration takes over")
+
+
+@pytest.mark.timeout(120)
+def test_a_reload_takes_an_upgraded_binary_without_a_failed_request(stacks):
+    stack = stacks.files(processes=2)
+    own, newer = stack.directory / "s3gw-fcgi", stack.directory / "s3gw-fcgi.new"
+    shutil.copy2(paths.BINARIES / "s3gw-fcgi", own)
+    stack.pool_binary = own
+    stack.start()
+    bucket, before = stack.new_bucket("alice"), stack.pool.children()
+    # Another file with other bytes at the same path, put there as package managers do; what follows an ELF file's
+    # sections does not matter to it.
+    shutil.copy2(own, newer)
+    with newer.open("ab") as file:
+        file.write(b"a newer version")
+    os.rename(newer, own)
+    with Load(stack, bucket, threads=4) as load:
+        stack.reload()
+        wait_until(lambda: len(stack.pool.children()) == 2 and set(stack.pool.children()).isdisjoint(before), "the new one")
+    assert load.failures == [] and load.count > 0
+    for pid in stack.pool.children():
+        assert os.stat(f"/proc/{pid}/exe").st_size == own.stat().st_size, "the old binary runs on"
 
 
 def test_a_reload_changes_the_number_of_processes(stacks):

@@ -42,6 +42,7 @@ class Stack:
         self.tenants = {}
         self.workers = []
         self.pool = None
+        self.pool_binary = paths.BINARIES / "s3gw-fcgi"
         self.socket = self.directory / "s3gw.sock"
         self.spool = pathlib.Path(settings.pop("spool_directory", self.directory / "spool"))
         self.spool.mkdir(exist_ok=True)
@@ -179,7 +180,7 @@ class Stack:
     def start_pool(self):
         self.pool = Daemon(
             "s3gw-fcgi",
-            [paths.BINARIES / "s3gw-fcgi", "--config", self.configuration],
+            [self.pool_binary, "--config", self.configuration],
             self.directory,
             self.environment,
         )
