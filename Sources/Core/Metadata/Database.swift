@@ -41,10 +41,23 @@ package final class Database: Sendable {
     /// when it cannot be read.
     package func read<T>(_ body: (any SQLConnection) throws(S3Error) -> T) throws(S3Error) -> T {
         let connection = try pool.lease()
-        defer { pool.giveBack(connection) }
+        var isClean = false
+        defer { pool.giveBack(connection, isClean: isClean) }
         try connection.begin(writing: false)
         let value = try body(connection)
         try connection.commit()
+        isClean = true
+        return value
+    }
+
+    // hot: every request asks for the generation, and every read for one version.
+    /// Runs `body`, which is one statement and so has a snapshot of its own; throws what `read` throws.
+    func readOnce<T>(_ body: (any SQLConnection) throws(S3Error) -> T) throws(S3Error) -> T {
+        let connection = try pool.lease()
+        var isClean = false
+        defer { pool.giveBack(connection, isClean: isClean) }
+        let value = try body(connection)
+        isClean = true
         return value
     }
 
@@ -76,7 +89,7 @@ package final class Database: Sendable {
 private func commitTogether(_ writes: [CommitQueue.Write], on pool: ConnectionPool) {
     do throws(S3Error) {
         let connection = try pool.lease()
-        defer { pool.giveBack(connection) }
+        defer { pool.giveBack(connection, isClean: false) }
         try connection.begin(writing: true)
         for write in writes {
             try connection.run("SAVEPOINT one_write")
@@ -110,8 +123,10 @@ private final class ConnectionPool: Sendable {
     }
 
     /// Takes a connection back, outside of any transaction; a broken one is closed instead.
-    func giveBack(_ connection: SQLiteConnection) {
-        connection.rollBack()
+    ///
+    /// `isClean`: every statement that ran on it came to its end.
+    func giveBack(_ connection: SQLiteConnection, isClean: Bool) {
+        if !isClean { connection.rollBack() }
         if connection.isBroken || connection.isInTransaction { return }
         idle.withLock { idle in
             if idle.count < Database.maximumIdleConnections { idle.append(connection) }

@@ -29,7 +29,7 @@ enum VersionLookup {
     private static func current(
         _ key: ObjectKey, in bucket: Bucket, _ call: Call
     ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica]) {
-        let found = try call.database.read { sql throws(S3Error) in
+        let found = try call.database.readOnce { sql throws(S3Error) in
             try sql.currentVersionWithReplicas(bucketID: bucket.id, key: key)
         }
         if let found { return found }

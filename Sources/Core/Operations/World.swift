@@ -49,7 +49,7 @@ package final class World: Sendable {
 
     /// Returns what is known now: one cheap statement when nothing has changed.
     package func snapshot() throws(S3Error) -> WorldSnapshot {
-        let generation = try database.read { sql throws(S3Error) in try sql.configurationGeneration() }
+        let generation = try database.readOnce { sql throws(S3Error) in try sql.configurationGeneration() }
         let cached = current.withLock { $0 }
         if let cached, cached.generation == generation { return cached }
         let fresh = try load(generation: generation, reusing: cached)
