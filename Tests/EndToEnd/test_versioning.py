@@ -257,6 +257,23 @@ def test_pages_of_versions_are_the_whole_listing(client, versioned):
     assert {entry[0] for entry in listed(client, versioned, Prefix="dir/")} == {"dir/1", "dir/2"}
 
 
+def test_a_page_after_a_version_that_was_removed_repeats_nothing(world, client, versioned):
+    ids = [put(client, versioned, "k", b"%d" % number) for number in range(8)]
+    put(client, versioned, "z", b"z")
+    page = client.list_object_versions(Bucket=versioned, MaxKeys=3)
+    assert [each["VersionId"] for each in page["Versions"]] == ids[:4:-1]
+    marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+    for version in (ids[5], ids[3]):
+        client.delete_object(Bucket=versioned, Key="k", VersionId=version)
+    world.worker_once()
+    rest = client.list_object_versions(Bucket=versioned, **marker)
+    assert [each["VersionId"] for each in rest["Versions"][:-1]] == [ids[4], *ids[2::-1]]
+    assert rest["VersionIdMarker"] == marker["VersionIdMarker"]
+    # A plain version id is a marker too.
+    rest = client.list_object_versions(Bucket=versioned, KeyMarker="k", VersionIdMarker=ids[2])
+    assert [each["VersionId"] for each in rest["Versions"][:-1]] == [ids[1], ids[0]]
+
+
 def test_a_paginator_that_deletes_what_it_lists_comes_to_the_end(client, versioned):
     for number in range(25):
         put(client, versioned, f"k{number % 3}", b"x")

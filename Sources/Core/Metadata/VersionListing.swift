@@ -41,18 +41,15 @@ package struct VersionListingPage: Sendable {
 /// A page costs what it returns: rows come from the index `versions_alive` in their order, and a common prefix is one
 /// seek, however many keys and versions it stands for.
 extension SQLConnection {
-    /// Lists from `query.after` on; with `version`, from the versions of that very key that are older than it.
-    ///
-    /// A version that is gone meanwhile is no marker any more: then all versions of its key are listed again, so that
-    /// none is left out.
+    /// Lists from `query.after` on; with `marker`, from the versions of that very key that are older than it.
     package func listVersions(
-        _ query: ListingQuery, after version: VersionReference? = nil
+        _ query: ListingQuery, after marker: VersionMarker? = nil
     ) throws(S3Error) -> VersionListingPage {
         var page = VersionListingPage(entries: [], isTruncated: false)
         guard query.limit > 0 else { return page }
         page.entries.reserveCapacity(query.limit)
-        if let version, query.after.starts(with: query.prefix), query.endOfCommonPrefix(in: query.after) == nil {
-            try addOlder(than: version, query, to: &page)
+        if let marker, query.after.starts(with: query.prefix), query.endOfCommonPrefix(in: query.after) == nil {
+            try addOlder(than: marker, query, to: &page)
         }
         try addKeys(query, to: &page)
         return page
@@ -60,11 +57,11 @@ extension SQLConnection {
 
     /// Adds the rest of the marker's own key.
     private func addOlder(
-        than version: VersionReference, _ query: ListingQuery, to page: inout VersionListingPage
+        than marker: VersionMarker, _ query: ListingQuery, to page: inout VersionListingPage
     ) throws(S3Error) {
         let key = ObjectKey(stored: query.after)
         let newest = try latestVersion(bucketID: query.bucketID, key: key)
-        let marker = try self.version(bucketID: query.bucketID, key: key, version)
+        let end = try sequence(of: marker, bucketID: query.bucketID, key: key, newest)
         let statement = try statement(
             """
             SELECT key, sequence, id, is_null, is_delete_marker, size_bytes, etag, last_modified, storage_class,
@@ -74,13 +71,51 @@ extension SQLConnection {
         defer { statement.finish() }
         // hot: MetadataBenchmark
         try statement.start([
-            .int(query.bucketID), .bytes(key.bytes), .int(marker?.sequence ?? Int64.max), .int(Int64(query.limit) + 1),
+            .int(query.bucketID), .bytes(key.bytes), .int(end), .int(Int64(query.limit) + 1),
         ])
         while try statement.next() {
             let isLatest = statement.int(1) == newest?.sequence
             let version = try listedVersion(statement, isLatest: isLatest)
             guard add(.version(version), query, to: &page) else { return }
         }
+    }
+
+    /// The sequence below which the next page begins.
+    ///
+    /// A plain id of a version whose row is gone tells nothing: then all versions of its key are listed again, so that none
+    /// is left out.
+    private func sequence(
+        of marker: VersionMarker, bucketID: Int64, key: ObjectKey, _ newest: ObjectVersion?
+    ) throws(S3Error) -> Int64 {
+        let named = try version(bucketID: bucketID, key: key, marker.reference)
+        if let named, marker.lastModified == nil || marker.lastModified == named.lastModified { return named.sequence }
+        if let time = marker.lastModified { return try sequence(before: time, bucketID: bucketID, key: key, newest) }
+        guard case .id(let id) = marker.reference, let dead = try version(id: id), dead.bucketID == bucketID,
+            dead.key == key
+        else { return Int64.max }
+        return dead.sequence
+    }
+
+    /// Finds the sequence from which on the key's versions are not older than `time`, by halving: as many seeks as the
+    /// number of sequences has bits.
+    private func sequence(
+        before time: Timestamp, bucketID: Int64, key: ObjectKey, _ newest: ObjectVersion?
+    ) throws(S3Error) -> Int64 {
+        var older: Int64 = 0
+        var notOlder = newest.map { $0.sequence + 1 } ?? 1
+        // The newest version at or below a sequence is older than `time` at `older`, and is not at `notOlder`, or there is
+        // none above it.
+        while notOlder - older > 1 {
+            let middle = older + (notOlder - older) / 2
+            let found = try first(
+                """
+                SELECT sequence, last_modified FROM versions
+                WHERE bucket_id = $1 AND key = $2 AND state = 'live' AND sequence <= $3 ORDER BY sequence DESC LIMIT 1
+                """, .int(bucketID), .bytes(key.bytes), .int(middle)
+            ) { row in (sequence: row.int(0), time: row.time(1)) }
+            if let found, found.time >= time { notOlder = found.sequence } else { older = middle }
+        }
+        return notOlder
     }
 
     private func addKeys(_ query: ListingQuery, to page: inout VersionListingPage) throws(S3Error) {

@@ -20,7 +20,9 @@ enum ListObjectVersions {
         xml.element("VersionIdMarker", target.query("version-id-marker") ?? [])
         if page.isTruncated, let last = page.entries.last {
             parameters.write("NextKeyMarker", last.marker, to: &xml)
-            if case .version(let version) = last { xml.element("NextVersionIdMarker", version.clientID) }
+            if case .version(let version) = last {
+                xml.element("NextVersionIdMarker", VersionMarker.text(version.clientID, version.lastModified))
+            }
         }
         xml.element("MaxKeys", parameters.maxKeys)
         if !parameters.delimiter.isEmpty { parameters.write("Delimiter", parameters.delimiter, to: &xml) }
@@ -37,14 +39,18 @@ enum ListObjectVersions {
     }
 
     /// Throws `InvalidArgument` for a marker that is no version id, or one without a key.
-    private static func marker(_ target: RequestTarget, after key: [UInt8]) throws(S3Error) -> VersionReference? {
+    private static func marker(_ target: RequestTarget, after key: [UInt8]) throws(S3Error) -> VersionMarker? {
         guard let text = target.query("version-id-marker"), !text.isEmpty else { return nil }
         guard !key.isEmpty else {
             throw S3Error(.invalidArgument, "A version-id marker cannot be specified without a key marker.")
                 .detail("ArgumentName", "version-id-marker")
                 .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
         }
-        return try VersionLookup.reference(text)
+        guard let marker = VersionMarker(text: text) else {
+            throw S3Error(.invalidArgument, "Invalid version id specified").detail("ArgumentName", "version-id-marker")
+                .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
+        }
+        return marker
     }
 
     private static func write(

@@ -152,7 +152,9 @@ import Testing
             try db.setTags(bucketID: bucketID, tags)
             let marker = try db.commitDelete(bucketID: bucketID, key: key, unless: { _ in }).marker
             let query = ListingQuery(bucketID: bucketID, delimiter: [0x2D], after: key.bytes, limit: 10)
-            _ = try db.listVersions(query, after: marker.map { .id($0.id) })
+            for time in [nil, Timestamp(milliseconds: 1)] {
+                _ = try db.listVersions(query, after: marker.map { VersionMarker(.id($0.id), lastModified: time) })
+            }
             for reference in [VersionReference.null, .id(version.id), .id(try #require(marker).id)] {
                 _ = try db.commitDelete(bucketID: bucketID, key: key, version: reference, unless: { _ in })
             }
