@@ -68,6 +68,23 @@ def test_a_checksum_in_a_header_is_verified_stored_and_returned_on_request(raw, 
     assert part.header(name) is None, "a checksum of the whole object beside a part of it fails every SDK's check"
 
 
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 1])
+@pytest.mark.parametrize("mode", ["hex", "unsigned", "chunked"])
+def test_an_upload_without_a_checksum_gets_a_crc64nvme(raw, bucket, payload, mode, size):
+    body = payload(size)
+    value = checksum("crc64nvme", body)
+    put = raw.request("PUT", f"/{bucket}/k", body, payload=mode)
+    assert (put.header("x-amz-checksum-crc64nvme"), put.header("x-amz-checksum-type")) == (value, "FULL_OBJECT")
+    for method in ("GET", "HEAD"):
+        asked = raw.request(method, f"/{bucket}/k", headers=[("x-amz-checksum-mode", "ENABLED")])
+        assert (asked.header("x-amz-checksum-crc64nvme"), asked.header("x-amz-checksum-type")) == (value, "FULL_OBJECT")
+        assert raw.request(method, f"/{bucket}/k").header("x-amz-checksum-crc64nvme") is None
+    entry = raw.request("GET", f"/{bucket}?list-type=2").xml.find("Contents")
+    assert (entry.findtext("ChecksumAlgorithm"), entry.findtext("ChecksumType")) == ("CRC64NVME", "FULL_OBJECT")
+    copy = raw.request("PUT", f"/{bucket}/copy", headers=[("x-amz-copy-source", f"{bucket}/k")])
+    assert copy.xml.findtext("ChecksumCRC64NVME") == value
+
+
 @pytest.mark.parametrize("mode", ["chunked-trailer", "unsigned-trailer"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_checksum_in_a_trailer_is_verified_stored_and_returned_on_request(raw, bucket, payload, algorithm, mode):

@@ -8,6 +8,9 @@ package enum ChecksumAlgorithm: String, Sendable, CaseIterable {
     case sha1 = "SHA1"
     case sha256 = "SHA256"
 
+    /// What an upload gets that names none (Amazon S3 User Guide, "Checking object integrity").
+    package static let unnamed = crc64nvme
+
     /// The element that carries a value in XML: `ChecksumCRC32` and so on.
     package var elementName: String { "Checksum\(rawValue)" }
 

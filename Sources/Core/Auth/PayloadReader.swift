@@ -8,6 +8,8 @@ package final class PayloadReader {
     private let format: AWSChunkedFraming.Format?
     private var offset: Int64 = 0
     private var framing: AWSChunkedFraming?
+    private let algorithm: ChecksumAlgorithm?
+    private var stream: ChecksumStream?
     /// Bytes read ahead, which are `ahead[aheadStart..<aheadEnd]`.
     private let ahead: ByteBuffer
     private var aheadStart = 0
@@ -19,9 +21,13 @@ package final class PayloadReader {
     /// Throws `InternalError` when the spool file cannot be opened.
     package convenience init(plain body: RequestBody) throws(S3Error) { try self.init(body, format: nil) }
 
-    init(_ body: RequestBody, format: AWSChunkedFraming.Format?) throws(S3Error) {
+    /// `computing` asks for the checksum of what is read.
+    init(
+        _ body: RequestBody, format: AWSChunkedFraming.Format?, computing algorithm: ChecksumAlgorithm? = nil
+    ) throws(S3Error) {
         source = try PayloadSource(body)
         self.format = format
+        self.algorithm = algorithm
         ahead = ByteBuffer(sizeBytes: format == nil ? 0 : Self.readAheadBytes)
         rewind()
     }
@@ -32,7 +38,11 @@ package final class PayloadReader {
         aheadStart = 0
         aheadEnd = 0
         framing = format.map { AWSChunkedFraming($0) }
+        stream = algorithm.map { ChecksumStream($0) }
     }
+
+    /// The checksum of what was read since the start; nil when none was asked for.
+    package var checksum: ObjectChecksum? { stream?.finish() }
 
     /// Fills `buffer` from the current position; returns the number of bytes, less than its size at the end only, and
     /// then 0.
@@ -44,6 +54,7 @@ package final class PayloadReader {
             guard count > 0 else { break }
             filled += count
         }
+        unsafe stream?.update(UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
         return filled
     }
 

@@ -10,14 +10,14 @@ package enum PayloadVerifier {
     /// Returns the verified body.
     ///
     /// `wantMD5` asks for the MD5 of the content now, whatever the size; `wanted` for a checksum, when the client claims
-    /// none. Without `claimsBody` the checksum headers describe something else: CompleteMultipartUpload's its object.
+    /// none, and `incidental` for one only when the body is read here anyway. Without `claimsBody` the checksum headers describe something else: CompleteMultipartUpload's its object.
     ///
     /// Throws `XAmzContentSHA256Mismatch`, `BadDigest`, `InvalidDigest`, `IncompleteBody`, `MissingContentLength`,
     /// `MalformedTrailerError`, `InvalidChunkSizeError`, `SignatureDoesNotMatch`, `EntityTooLarge`, and `InvalidRequest`
     /// for what is wrong with checksum headers.
     package static func verify(
         _ request: HTTPRequest, mode: PayloadMode, wantMD5: Bool, wanted: ChecksumAlgorithm? = nil,
-        claimsBody: Bool = true
+        incidental: ChecksumAlgorithm? = nil, claimsBody: Bool = true
     ) throws(S3Error) -> VerifiedPayload {
         let format = try chunkedFormat(request, mode)
         let sizeBytes = format?.decodedSizeBytes ?? request.body.sizeBytes
@@ -32,7 +32,8 @@ package enum PayloadVerifier {
         var digests = ContentDigests()
         if case .hash = mode { digests.sha256 = SHA256Stream() }
         if wantMD5 || claimedMD5 != nil || sizeBytes <= smallBodyBytes { digests.md5 = MD5Stream() }
-        digests.checksum = (claim.algorithm ?? wanted).map { ChecksumStream($0) }
+        let byTheWay = format != nil || digests.isWanted ? incidental : nil
+        digests.checksum = (claim.algorithm ?? wanted ?? byTheWay).map { ChecksumStream($0) }
 
         var trailers: [(name: [UInt8], value: [UInt8])] = []
         if let format {

@@ -11,7 +11,11 @@ package struct VerifiedPayload: Sendable {
     let format: AWSChunkedFraming.Format?
 
     /// Returns a new reader from the start; one for each backend that the content goes to at once.
-    package func makeReader() throws(S3Error) -> PayloadReader { try PayloadReader(body, format: format) }
+    ///
+    /// `computing` asks for the checksum of what is read.
+    package func makeReader(computing algorithm: ChecksumAlgorithm? = nil) throws(S3Error) -> PayloadReader {
+        try PayloadReader(body, format: format, computing: algorithm)
+    }
 
     /// Returns the whole content, for bodies that are documents.
     ///

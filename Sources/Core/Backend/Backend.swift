@@ -106,6 +106,8 @@ package struct ObjectDescription: Sendable, Equatable {
 package struct PutReceipt: Sendable {
     /// MD5 of the bytes that were sent, 16 bytes.
     package var md5: [UInt8]
+    /// Of the bytes that were sent, when the sender asked its reader for it.
+    package var checksum: ObjectChecksum?
 
     package init(md5: [UInt8]) { self.md5 = md5 }
 }

@@ -156,7 +156,7 @@ struct CompletionRequest {
                     + "must use the same checksum mode.")
         }
         let claim = try claim()
-        guard let algorithm = upload.checksumAlgorithm ?? claim?.algorithm else { return nil }
+        guard let algorithm = upload.checksumAlgorithm ?? claim?.algorithm ?? Self.unnamed(parts) else { return nil }
         guard claim == nil || claim?.algorithm == algorithm else { throw Self.mismatch(algorithm) }
         var values: [(checksum: [UInt8], sizeBytes: Int64)] = []
         for part in parts {
@@ -175,6 +175,11 @@ struct CompletionRequest {
                 .badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.")
         }
         return whole
+    }
+
+    /// What the object gets when nobody named an algorithm: it needs to be known of every part.
+    private static func unnamed(_ parts: [UploadPart]) -> ChecksumAlgorithm? {
+        parts.allSatisfy { $0.checksum?.algorithm == .unnamed } ? .unnamed : nil
     }
 
     private static func mismatch(_ algorithm: ChecksumAlgorithm) -> S3Error {

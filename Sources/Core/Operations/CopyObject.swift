@@ -137,7 +137,7 @@ enum CopyObject {
             } else {
                 // What the new version says of its bytes has to be computed, and so they have to pass here.
                 let content = try SpooledContent.fetch(
-                    source, from: replicas, algorithm: wish.algorithm ?? source.checksum?.algorithm, call)
+                    source, from: replicas, algorithm: wish.algorithm ?? source.checksum?.algorithm ?? .unnamed, call)
                 version.checksum = content.checksum
                 stored = try writer.store(content, as: version)
             }

@@ -21,9 +21,11 @@ extension ObjectContent {
         do throws(S3Error) { source = try makeReader() } catch {
             throw BackendError(.stopped, backend: live.name, error.cause ?? error.message)
         }
-        return try live.observe { backend throws(BackendError) in
+        var receipt = try live.observe { backend throws(BackendError) in
             try backend.put(object, from: source, description: description, grant: grant)
         }
+        receipt.checksum = source.checksum
+        return receipt
     }
 }
 
@@ -31,6 +33,10 @@ extension VerifiedPayload: ObjectContent {
     func store(
         as object: PhysicalObject, on live: LiveBackend, description: ObjectDescription, grant: PlacementGrant
     ) throws(BackendError) -> PutReceipt {
-        try send(makeReader, as: object, on: live, description: description, grant: grant)
+        let missing = checksum == nil ? ChecksumAlgorithm.unnamed : nil
+        return try send(
+            { () throws(S3Error) in try makeReader(computing: missing) }, as: object, on: live,
+            description: description,
+            grant: grant)
     }
 }

@@ -14,6 +14,8 @@ struct ObjectWriter {
         var doubtful: [Replica] = []
         /// MD5 of the content, 16 bytes.
         var md5: [UInt8] = []
+        /// What was computed on the way.
+        var checksum: ObjectChecksum?
     }
 
     private var work: PlacedWork { PlacedWork(call: call, bucket: bucket, policy: policy) }
@@ -56,14 +58,14 @@ struct ObjectWriter {
                     { live, name throws(BackendError) in
                         let place = PhysicalObject(bucket: name, key: physicalKey)
                         let receipt = try content.store(as: place, on: live, description: description, grant: grant)
-                        return (place: place, md5: receipt.md5)
+                        return (place: place, receipt: receipt)
                     })
             }
             guard !attempts.isEmpty else { throw work.unavailable(failures) }
             for case .failed(let backendID, let error) in attempts where error.leavesDoubt {
                 if let place = try doubtful(backendID, version, physicalKey) { stored.doubtful.append(place) }
             }
-            var done: [(backendID: Int64, value: (place: PhysicalObject, md5: [UInt8]))] = []
+            var done: [(backendID: Int64, value: (place: PhysicalObject, receipt: PutReceipt))] = []
             var impossible: S3Error?
             do throws(S3Error) { try work.sort(attempts, into: &done, &failures) } catch { impossible = error }
             for (backendID, value) in done { try count(value, on: backendID, of: version, in: &stored) }
@@ -81,13 +83,14 @@ struct ObjectWriter {
     }
 
     private func count(
-        _ value: (place: PhysicalObject, md5: [UInt8]), on backendID: Int64, of version: ObjectVersion,
+        _ value: (place: PhysicalObject, receipt: PutReceipt), on backendID: Int64, of version: ObjectVersion,
         in stored: inout Stored
     ) throws(S3Error) {
-        guard stored.md5.isEmpty || stored.md5 == value.md5 else {
+        guard stored.md5.isEmpty || stored.md5 == value.receipt.md5 else {
             throw S3Error(.internalError, cause: "two backends were sent different bytes of \(version.id)")
         }
-        stored.md5 = value.md5
+        stored.md5 = value.receipt.md5
+        stored.checksum = value.receipt.checksum
         stored.present.append(
             Replica(
                 versionID: version.id, backendID: backendID, physicalBucket: value.place.bucket,

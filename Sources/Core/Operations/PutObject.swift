@@ -34,6 +34,7 @@ enum PutObject {
         let writer = ObjectWriter(call: call, bucket: bucket, policy: policy)
         let replicas = try writer.store(payload, as: version)
         version.eTag = Hex.text(replicas.md5)
+        version.checksum = payload.checksum ?? replicas.checksum
         return try writer.commit(version, replicas, unless: conditions)
     }
 
@@ -49,7 +50,7 @@ enum PutObject {
     private static func verifiedPayload(_ call: Call) throws(S3Error) -> VerifiedPayload {
         let limit = call.request.site.maximumPutSizeBytes
         // The framing of aws-chunked only adds bytes: a body below the limit may be checked before it is read.
-        let payload = try PayloadVerifier.verify(call.request, mode: call.payload, wantMD5: false)
+        let payload = try PayloadVerifier.verify(call.request, mode: call.payload, wantMD5: false, incidental: .unnamed)
         guard payload.decodedSizeBytes <= limit else {
             throw S3Error(.entityTooLarge).detail("ProposedSize", String(payload.decodedSizeBytes))
                 .detail("MaxSizeAllowed", String(limit))

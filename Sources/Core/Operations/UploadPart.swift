@@ -8,7 +8,8 @@ enum UploadPartOperation {
         try UnsupportedHeaders.refuse(in: call.request.headers)
         let upload = try find(call, in: bucket)
         let payload = try PayloadVerifier.verify(
-            call.request, mode: call.payload, wantMD5: false, wanted: upload.checksumAlgorithm)
+            call.request, mode: call.payload, wantMD5: false, wanted: upload.checksumAlgorithm,
+            incidental: .unnamed)
         if let wanted = upload.checksumAlgorithm, let got = payload.checksum?.algorithm, got != wanted {
             throw S3Error(
                 .invalidRequest,

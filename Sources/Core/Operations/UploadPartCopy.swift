@@ -24,7 +24,8 @@ enum UploadPartCopy {
         }
         call.earlyHead?.allow(head)
         let content = try SpooledContent.fetch(
-            source.version, from: source.replicas, range: range, algorithm: upload.checksumAlgorithm, call)
+            source.version, from: source.replicas, range: range, algorithm: upload.checksumAlgorithm ?? .unnamed,
+            call)
         let part = try writer.store(content.asPart, as: number, of: upload)
         var xml = XMLWriter()
         xml.openRoot("CopyPartResult")

@@ -127,26 +127,33 @@ struct UploadWriter {
         let attempts = FanOut.map(targets) { place, nativeID, grant in
             work.ask(grant.backendID, prepare: { _ throws(S3Error) in try content.makeReader() }) {
                 backend, source throws(BackendError) in
-                try backend.uploadPart(
+                let receipt = try backend.uploadPart(
                     place.object, uploadID: nativeID, number: number, from: source,
                     sizeBytes: content.sizeBytes, md5: content.md5, grant: grant)
+                return Sent(receipt: receipt, checksum: source.checksum)
             }
         }
-        var receipts: [(backendID: Int64, value: PartReceipt)] = []
+        var receipts: [(backendID: Int64, value: Sent)] = []
         try work.sort(attempts, into: &receipts, &failures)
-        guard let md5 = receipts.first?.value.md5, receipts.count >= plan.acknowledge else {
+        guard let md5 = receipts.first?.value.receipt.md5, receipts.count >= plan.acknowledge else {
             try requireOpen(upload)
             throw work.unavailable(failures)
         }
-        guard receipts.allSatisfy({ $0.value.md5 == md5 }) else {
+        guard receipts.allSatisfy({ $0.value.receipt.md5 == md5 }) else {
             throw S3Error(.internalError, cause: "two backends were sent different bytes of a part of \(upload.id)")
         }
         let part = UploadPart(
-            number: number, sizeBytes: content.sizeBytes, md5: md5, checksum: content.checksum,
-            lastModified: .now(),
-            tokens: Dictionary(uniqueKeysWithValues: receipts.map { ($0.backendID, $0.value.token) }))
+            number: number, sizeBytes: content.sizeBytes, md5: md5,
+            checksum: content.checksum ?? receipts.first?.value.checksum, lastModified: .now(),
+            tokens: Dictionary(uniqueKeysWithValues: receipts.map { ($0.backendID, $0.value.receipt.token) }))
         try count(part, of: upload, at: places, failures)
         return part
+    }
+
+    private struct Sent: Sendable {
+        let receipt: PartReceipt
+        /// What was computed on the way.
+        let checksum: ObjectChecksum?
     }
 
     private func count(
@@ -183,6 +190,9 @@ struct PartContent: Sendable {
 
 extension VerifiedPayload {
     var asPart: PartContent {
-        PartContent(sizeBytes: decodedSizeBytes, md5: md5, checksum: checksum, makeReader: makeReader)
+        let missing = checksum == nil ? ChecksumAlgorithm.unnamed : nil
+        return PartContent(
+            sizeBytes: decodedSizeBytes, md5: md5, checksum: checksum,
+            makeReader: { () throws(S3Error) in try self.makeReader(computing: missing) })
     }
 }
