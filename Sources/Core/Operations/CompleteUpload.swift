@@ -34,7 +34,7 @@ enum CompleteUpload {
         }
         let completion = Completion(
             call: call, work: try PlacedWork(call, bucket, tags: upload.tags), upload: upload, whole: whole,
-            conditions: conditions)
+            uploaded: found.parts, conditions: conditions)
         do throws(S3Error) {
             return answer(
                 call, bucket,
@@ -85,6 +85,8 @@ struct Completion {
     let work: PlacedWork
     let upload: Upload
     let whole: CompletionRequest.Whole
+    /// Every part there is, named or not.
+    let uploaded: [UploadPart]
     let conditions: Conditions
 
     /// Returns the version that the upload became.
@@ -103,8 +105,14 @@ struct Completion {
         let native = FanOut.map(usable(places, allowed)) { place, nativeID in
             let object = NativeObject(
                 parts: nativeParts(on: place.backendID), eTag: whole.eTag, description: description(of: version))
+            let rejoined = rejoined(version, at: place, nativeID, plan)
             return work.ask(place.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
-                try backend.completeUpload(place.object, uploadID: nativeID, as: object)
+                do throws(BackendError) {
+                    try backend.completeUpload(place.object, uploadID: nativeID, as: object)
+                } catch {
+                    guard let rejoined, error.kind == .refused || error.kind == .damaged else { throw error }
+                    try rejoined.complete(on: backend)
+                }
             }
         }
         var failures: [Int64: String] = [:]
@@ -124,9 +132,21 @@ struct Completion {
         return false
     }
 
+    /// The other way to the object when parts are left out; nil when every part is named.
+    private func rejoined(
+        _ version: ObjectVersion, at place: UploadPlace, _ nativeID: String, _ plan: Plan
+    ) -> RejoinedUpload? {
+        guard let grant = (plan.grants + plan.spares).first(where: { $0.backendID == place.backendID }) else {
+            return nil
+        }
+        let sent = uploaded.filter { $0.tokens[place.backendID] != nil }
+        guard sent.count > whole.parts.count else { return nil }
+        return RejoinedUpload(
+            version: version, whole: whole, uploaded: sent, place: place, nativeID: nativeID,
+            description: description(of: version), grant: grant, spoolDirectory: call.world.spoolDirectory)
+    }
+
     /// Every store said no, and none has the object: the upload goes on, and the client is told what it can do.
-    ///
-    /// radosgw wants every uploaded part named (docs/compatibility.md).
     private func reopen() throws(S3Error) -> Never {
         let named = Set(whole.parts.map(\.number))
         let leavesOut = try call.database.write { sql throws(S3Error) -> Bool in
