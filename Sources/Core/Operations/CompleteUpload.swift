@@ -13,7 +13,7 @@ enum CompleteUpload {
         let conditions = Conditions(call.request.headers)
         try conditions.checkWriteForm()
         let document = try call.document(
-            limitBytes: CompletionRequest.maximumDocumentBytes, claimsBody: false)
+            limitBytes: CompletionDocument.maximumBytes, claimsBody: false)
         let request = try CompletionRequest(document, call.request.headers)
         guard let id = MultipartUploads.id(call) else { throw MultipartUploads.noSuchUpload(call) }
         let found = try call.database.read { sql throws(S3Error) in

@@ -2,16 +2,8 @@
 ///
 /// Source: Amazon S3 API Reference, CompleteMultipartUpload.
 struct CompletionRequest {
-    struct Item {
-        let number: PartNumber
-        /// Without quotes.
-        let eTag: String
-        /// Base64, by algorithm.
-        let checksums: [(algorithm: ChecksumAlgorithm, base64: String)]
-    }
-
     /// In rising order of number.
-    let items: [Item]
+    let items: [CompletionDocument.Item]
     private let headers: HeaderFields
 
     /// The smallest part but for the last.
@@ -22,50 +14,11 @@ struct CompletionRequest {
     ///
     /// AWS: 48.8 TiB; 10,000 parts of 5 GiB.
     static let maximumObjectBytes: Int64 = 10_000 * (5 << 30)
-    /// 10,000 parts with a number, an ETag and a checksum.
-    static let maximumDocumentBytes = 4 << 20
 
-    /// Throws `MalformedXML`, `InvalidPartOrder`, and `InvalidArgument` for a number that no part can have.
+    /// Throws what `CompletionDocument` throws.
     init(_ document: [UInt8], _ headers: HeaderFields) throws(S3Error) {
-        let root = try XMLReader.parse(
-            document, root: "CompleteMultipartUpload", maximumBytes: Self.maximumDocumentBytes)
-        guard !root.children.isEmpty, root.children.allSatisfy({ $0.name == "Part" }) else {
-            throw S3Error(.malformedXML)
-        }
-        var items: [Item] = []
-        items.reserveCapacity(root.children.count)
-        for part in root.children {
-            let item = try Self.item(part)
-            if let last = items.last, item.number <= last.number { throw S3Error(.invalidPartOrder) }
-            items.append(item)
-        }
-        self.items = items
+        items = try CompletionDocument(parsing: document).items
         self.headers = headers
-    }
-
-    private static func item(_ part: XMLElement) throws(S3Error) -> Item {
-        var number: PartNumber?
-        var eTag: String?
-        var checksums: [(algorithm: ChecksumAlgorithm, base64: String)] = []
-        for child in part.children {
-            switch child.name {
-            case "PartNumber":
-                guard DecimalNumber.parse(child.text) != nil else { throw S3Error(.malformedXML) }
-                number = PartNumber(text: child.word)
-                guard number != nil else {
-                    throw S3Error(.invalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive")
-                        .detail("ArgumentName", "PartNumber").detail("ArgumentValue", child.word)
-                }
-            case "ETag": eTag = child.word.filter { $0 != "\"" }
-            default:
-                guard let algorithm = ChecksumAlgorithm.allCases.first(where: { $0.elementName == child.name }) else {
-                    throw S3Error(.malformedXML)
-                }
-                checksums.append((algorithm, child.word))
-            }
-        }
-        guard let number, let eTag else { throw S3Error(.malformedXML) }
-        return Item(number: number, eTag: eTag, checksums: checksums)
     }
 
     /// The ETag of the object; nil when an item's ETag is none of a part.
@@ -131,7 +84,7 @@ struct CompletionRequest {
     }
 
     private static func part(
-        _ item: Item, in known: [PartNumber: UploadPart], _ upload: Upload
+        _ item: CompletionDocument.Item, in known: [PartNumber: UploadPart], _ upload: Upload
     ) throws(S3Error) -> UploadPart {
         let refusal = S3Error(.invalidPart).detail("UploadId", upload.id.description)
             .detail("PartNumber", String(item.number.value)).detail("ETag", item.eTag)

@@ -2,10 +2,6 @@
 ///
 /// Source: Amazon S3 API Reference, DeleteObject and DeleteObjects.
 enum DeleteObjects {
-    static let maximumKeys = 1000
-    /// A thousand keys of 1,024 bytes, each written as numeric references at worst, in a document of 2 MB.
-    static let maximumDocumentBytes = 2 << 20
-
     /// Deleting what is not there succeeds, as on AWS; without a version id, a bucket with versioning gets a delete marker.
     static func one(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
@@ -49,21 +45,16 @@ enum DeleteObjects {
         return Outcome(versionID: removed?.clientID, isMarker: removed?.isDeleteMarker ?? false)
     }
 
-    private struct Entry {
-        let key: [UInt8]
-        let versionID: [UInt8]?
-        let eTag: String?
-    }
+    private typealias Entry = DeletionDocument.Entry
 
     /// Deletes up to 1,000 keys and says of each what became of it.
     static func many(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         try UnsupportedHeaders.refuse(in: call.request.headers)
         try requireDigest(call.request)
-        let document = try call.document(limitBytes: maximumDocumentBytes)
-        let root = try XMLReader.parse(document, root: "Delete", maximumBytes: maximumDocumentBytes)
-        let isQuiet = root.child("Quiet")?.word == "true"
-        let entries = try entries(in: root)
+        let document = try DeletionDocument(
+            parsing: try call.document(limitBytes: DeletionDocument.maximumBytes))
+        let entries = document.entries
         let results = try call.database.write { sql throws(S3Error) in
             var results: [Result<Outcome, S3Error>] = []
             for entry in entries { results.append(try result(of: entry, in: bucket, sql)) }
@@ -74,7 +65,7 @@ enum DeleteObjects {
         for (entry, result) in zip(entries, results) {
             switch result {
             case .failure(let failure): write(failure, of: entry, to: &xml)
-            case .success(let outcome): if !isQuiet { write(outcome, of: entry, to: &xml) }
+            case .success(let outcome): if !document.isQuiet { write(outcome, of: entry, to: &xml) }
             }
         }
         xml.close("DeleteResult")
@@ -90,21 +81,6 @@ enum DeleteObjects {
         guard hasChecksum else {
             throw S3Error(.invalidRequest, "Missing required header for this request: Content-MD5")
         }
-    }
-
-    private static func entries(in root: XMLElement) throws(S3Error) -> [Entry] {
-        let objects = root.children("Object")
-        guard (1...maximumKeys).contains(objects.count) else { throw S3Error(.malformedXML) }
-        var entries: [Entry] = []
-        for object in objects {
-            guard let key = object.child("Key")?.text, !key.isEmpty else { throw S3Error(.malformedXML) }
-            for child in object.children where !["Key", "VersionId", "ETag"].contains(child.name) {
-                throw S3Error(.notImplemented).detail("Element", child.name)
-            }
-            entries.append(
-                Entry(key: key, versionID: object.child("VersionId")?.text, eTag: object.child("ETag")?.word))
-        }
-        return entries
     }
 
     /// Deletes one key or version, or says why not.

@@ -4,7 +4,7 @@
 ///
 /// `Fuzz/LibFuzzer.swift` is built from this file too; `FuzzCorpusTests` replays the committed corpora.
 enum FuzzTarget: String, CaseIterable, Sendable {
-    case xml, request, chunked, form, signature
+    case xml, request, chunked, form, signature, completion, deletion
 
     /// Longer inputs find nothing more and cost time.
     static let maximumBytes = 64 * 1024
@@ -20,6 +20,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .chunked: Self.chunked(bytes)
         case .form: Self.form(bytes)
         case .signature: Self.signature(bytes)
+        case .completion: Self.completion(bytes)
+        case .deletion: Self.deletion(bytes)
         }
     }
 
