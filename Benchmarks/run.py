@@ -24,7 +24,7 @@ BUSY = "others are at work here: CPU time of a request grows with it, ratios suf
 from support import paths  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 
-from comparison import replication, report, workloads  # noqa: E402
+from comparison import replication, report, uploads, workloads  # noqa: E402
 from comparison.load import Invalid  # noqa: E402
 from comparison.ways import World  # noqa: E402
 
@@ -37,6 +37,7 @@ def options():
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each workload and way (5)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds of a round with small objects (4)")
     parser.add_argument("--quick", action="store_true", help="two rounds of two seconds, and a listing of 100,000 keys")
+    parser.add_argument("--multipart", action="store_true", help="only uploads of 1 GiB in parts; not part of a whole run")
     parser.add_argument("--no-micro", action="store_true", help="without the micro-benchmarks")
     parser.add_argument("--worker", action="store_true", help="only the worker's figures and what more replicas cost")
     parser.add_argument("--no-worker", action="store_true", help="without these")
@@ -70,8 +71,11 @@ def measure(kind, chosen):
         world = World(kind, directory, Authority(directory / "ca"))
         try:
             world.fill()
-            results = workloads.compare(world, chosen.rounds, chosen.seconds, progress)
-            memory = workloads.memory(world, progress)
+            if chosen.multipart:
+                results, memory = uploads.compare(world, chosen.rounds, progress)
+            else:
+                results = workloads.compare(world, chosen.rounds, chosen.seconds, progress)
+                memory = workloads.memory(world, progress)
         except Exception:
             print(world.stack.tails(), file=sys.stderr)
             raise
@@ -83,6 +87,9 @@ def measure(kind, chosen):
         else:
             shutil.rmtree(directory, ignore_errors=True)
     progress("")
+    if chosen.multipart:
+        print(report.multipart_text(kind, results) + "\n", flush=True)
+        return results, memory
     print(report.comparison_text(kind, results) + "\n")
     print(report.memory_text(kind, memory) + "\n", flush=True)
     return results, memory
@@ -107,14 +114,18 @@ def main():
     print(f"load average before: {machine['loadBefore']:.1f}" + (f"; {BUSY}" if machine["loadBefore"] > 1 else ""))
     print(flush=True)
     try:
-        if not chosen.no_worker:
+        if not chosen.no_worker and not chosen.multipart:
             record["worker"], rows = replication.measure(chosen.rounds, progress)
             record["figures"] += rows
-        if not chosen.no_micro and not chosen.worker:
+        if not chosen.no_micro and not chosen.worker and not chosen.multipart:
             record["micro"] = micro_benchmarks(chosen.quick)
             record["figures"] += report.listing_figures(record["micro"])
         for kind in () if chosen.worker else chosen.backend or ("rclone", "radosgw", "file"):
             results, memory = measure(kind, chosen)
+            if chosen.multipart:
+                record["backends"][kind] = {"multipart": results, "memory": memory}
+                record["figures"] += report.multipart_figures(kind, results, memory)
+                continue
             record["backends"][kind] = {"rounds": results, "medians": report.summary(results), "memory": memory}
             record["figures"] += report.figures(kind, results, memory)
     except Invalid as problem:

@@ -33,7 +33,50 @@ struct BenchmarkDatabase {
         }
         _ = try BackendFactory.make(backend, secret: nil).probe()
         try fill()
+        try fillVersions()
+        try fillUploads()
     }
+
+    /// Another bucket, `versions`, with `keyCount` versions, 1,000 of each key; the newest of a key has the highest number.
+    private func fillVersions() throws {
+        let rows = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < \(keyCount - 1))"
+        let key = "CAST(printf('versions/key-%04d', i / \(Self.keysBelowPrefix)) AS BLOB)"
+        try inBucket("versions") { sql, bucketID throws(S3Error) in
+            try sql.script(
+                """
+                INSERT INTO versions (sequence, id, bucket_id, key, state, is_delete_marker, size_bytes, etag,
+                    last_modified, storage_class, headers, is_null)
+                \(rows) SELECT \(keyCount) + i + 1, CAST(printf('v%015d', i) AS BLOB), \(bucketID), \(key), 'live', 0, 4096,
+                    printf('%032x', i), \(Timestamp.now().milliseconds) + i, 'STANDARD', x'', 0 FROM n;
+                """)
+        }
+    }
+
+    /// Another bucket, `uploads`, with `keyCount` uploads that run, 1,000 below each prefix.
+    private func fillUploads() throws {
+        let rows = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < \(keyCount - 1))"
+        let key = "CAST(printf('uploads/%04d/key-%09d', i / \(Self.keysBelowPrefix), i) AS BLOB)"
+        try inBucket("uploads") { sql, bucketID throws(S3Error) in
+            try sql.script(
+                """
+                INSERT INTO uploads (id, bucket_id, key, state, storage_class, checksum_type, headers, initiated_at)
+                \(rows) SELECT CAST(printf('u%015d', i) AS BLOB), \(bucketID), \(key), 'open', 'STANDARD', 'FULL_OBJECT',
+                    x'', \(Timestamp.now().milliseconds) FROM n;
+                """)
+        }
+    }
+
+    private func inBucket(_ name: String, _ body: (any SQLConnection, Int64) throws(S3Error) -> Void) throws {
+        try database.write { sql throws(S3Error) in
+            let bucket = try sql.insertBucket(
+                tenantID: tenant.id, name: try BucketName(validating: Array(name.utf8)), region: SigningClient.region,
+                locations: [], createdAt: .now())
+            try body(sql, bucket.id)
+        }
+    }
+
+    /// The id of version `number` of the bucket `versions`.
+    func versionID(_ number: Int) -> VersionID? { VersionID(stored: Array("v\(padded(number, 15))".utf8)) }
 
     private func fill() throws {
         let rows = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < \(keyCount - 1))"

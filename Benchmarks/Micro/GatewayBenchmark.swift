@@ -30,12 +30,42 @@ struct GatewayBenchmark {
 
     func run() throws -> [Measurement] {
         let middle = String(decoding: data.key(data.keyCount / 2).bytes, as: UTF8.self)
-        return [
+        let lists = [
             try list("a page of 1,000", "list-type=2&start-after=\(encoded(middle))", least: 200_000),
             try list("delimiter, one prefix", "delimiter=%2F&list-type=2", least: 300),
             try list("delimiter, many prefixes", "delimiter=%2F&list-type=2&prefix=read%2F", least: 5_000),
-            try get(), try refusal(),
         ]
+        let versions = try others("versions", "ListObjectVersions", versionMarker)
+        let uploads = try others("uploads", "ListMultipartUploads", uploadMarker)
+        return lists + versions + uploads + [try get(), try refusal()]
+    }
+
+    /// The middle of the versions of a key that stands in the middle.
+    private var versionMarker: String {
+        let half = data.keyCount / 2
+        let number = half + BenchmarkDatabase.keysBelowPrefix / 2
+        let prefix = data.key(half).bytes.split(separator: UInt8(ascii: "/"))[1]
+        let key = "versions/key-\(String(decoding: prefix, as: UTF8.self))"
+        return "key-marker=\(encoded(key))&version-id-marker=\(data.versionID(number)?.description ?? "")"
+    }
+
+    private var uploadMarker: String {
+        let key = String(decoding: data.key(data.keyCount / 2).bytes.dropFirst("read".utf8.count), as: UTF8.self)
+        return "key-marker=\(encoded("uploads\(key)"))"
+    }
+
+    /// Another listing, of the bucket that is called like its sub-resource: a page of 1,000 from `marker` on, and all
+    /// there is as one common prefix.
+    private func others(_ bucket: String, _ operation: String, _ marker: String) throws -> [Measurement] {
+        let page = try client.presigned(path: "/\(bucket)", query: "\(marker)&\(bucket)=")
+        let rolled = try client.presigned(path: "/\(bucket)", query: "delimiter=%2F&\(bucket)=")
+        return [(page, "a page of 1,000", 200_000), (rolled, "delimiter, one prefix", 300)].map {
+            request, name, least in
+            Measurement("\(operation), \(data.keyCount) rows, \(name)") {
+                let wire = serve(request)
+                require(wire.status == 200 && wire.bodyBytes >= least, "\(wire.status), \(wire.bodyBytes) bytes")
+            }
+        }
     }
 
     private func list(_ name: String, _ query: String, least: Int) throws -> Measurement {

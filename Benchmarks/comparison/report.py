@@ -6,6 +6,7 @@ MEBIBYTE = 1024 * 1024
 MEMORY_CHANGE_BYTES = 8 * MEBIBYTE
 # (workload, ratio to, at least)
 RATIOS = (("GET 4 KiB", "proxy", 0.35), ("GET 64 MiB", "proxy", 0.6), ("PUT 64 MiB", "direct", 0.7))
+MULTIPART_RATIO = 0.7
 GET_CPU_MICROSECONDS = 200
 LISTING_MICROSECONDS = 10_000
 
@@ -52,10 +53,30 @@ def figures(kind, results, memory):
 
 def listing_figures(micro):
     """Returns the rows about listing, from what MicroBenchmarks printed."""
-    rows = [(f"{each['name']}, us", each["microseconds"]) for each in micro if each["name"].startswith("ListObjectsV2")]
+    rows = [(f"{each['name']}, us", each["microseconds"]) for each in micro if each["name"].startswith("List")]
     return [
         row(name, f"< {LISTING_MICROSECONDS}", round(measured), measured < LISTING_MICROSECONDS) for name, measured in rows
     ]
+
+
+def multipart_figures(kind, results, memory):
+    """Returns the rows about uploads in parts."""
+    ratio = median(ours / theirs for ours, theirs in zip(results["gateway"], results["direct"]))
+    least, change = MULTIPART_RATIO, memory["largestChange"]
+    return [
+        row(f"{kind}: 1 GiB in parts of 8 MiB by 4 clients, of direct", f">= {least}", round(ratio, 2), ratio >= least),
+        row(
+            f"{kind}: the same, memory of a process moves by MiB", f"<= {MEMORY_CHANGE_BYTES // MEBIBYTE}",
+            round(change / MEBIBYTE, 1), change <= MEMORY_CHANGE_BYTES,
+        ),
+    ]
+
+
+def multipart_text(kind, results):
+    lines = [f"{kind}: 1 GiB in parts of 8 MiB by 4 clients, MiB/s of each round"]
+    for way, rates in results.items():
+        lines.append(f"  {way:8} " + "  ".join(f"{rate:7.1f}" for rate in rates))
+    return "\n".join(lines)
 
 
 def row(figure, asked, measured, is_met):
