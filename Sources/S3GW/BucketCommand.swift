@@ -5,7 +5,7 @@ import Core
 struct BucketCommand: ParsableCommand {
     static let configuration = CommandConfiguration.noun(
         "bucket", "Buckets, and their hashed names on the backends.", example: "s3gw bucket explain photos",
-        [List.self, Show.self, BucketExplain.self])
+        [List.self, Show.self, BucketExplain.self, BucketShare.self, BucketUnshare.self])
 
     func run() throws { throw verbIsMissing("bucket") }
 
@@ -56,6 +56,13 @@ struct BucketCommand: ParsableCommand {
                         try sql.mappings(bucketID: bucket.id), try sql.backends()
                     )
                 }
+                let readers = try store.read { sql throws(S3Error) in
+                    var names: [String] = []
+                    for id in try sql.shares(bucketID: bucket.id) {
+                        if let reader = try sql.tenant(id: id) { names.append(reader.name) }
+                    }
+                    return names.sorted()
+                }
                 var table = Table("BACKEND", "PHYSICAL BUCKET", "STATE")
                 var places: [JSONValue] = []
                 for mapping in mappings {
@@ -70,7 +77,7 @@ struct BucketCommand: ParsableCommand {
                     bucket.members(tenant: tenant.name) + [
                         .init("objects", .integer(counts.objects)), .init("bytes", .integer(counts.bytes)),
                         .init("policyVersion", policy.map { .integer($0.version) } ?? .null),
-                        .init("backends", .array(places)),
+                        .init("sharedWith", .texts(readers)), .init("backends", .array(places)),
                     ])
                 options.show(
                     value,
@@ -79,6 +86,7 @@ struct BucketCommand: ParsableCommand {
                         ("locations", bucket.locations.isEmpty ? nil : bucket.locations.joined(separator: ", ")),
                         ("versioning", bucket.versioning.rawValue), ("objects", String(counts.objects)),
                         ("bytes", String(counts.bytes)), ("policy", policy.map { "version \($0.version)" } ?? "none"),
+                        ("shared with", readers.isEmpty ? nil : readers.joined(separator: ", ")),
                         ("created", bucket.createdAt.iso8601),
                     ]) + (mappings.isEmpty ? "" : "\n\n" + table.text))
             }

@@ -96,7 +96,7 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
     }
 
-    private func bucket(_ row: any SQLStatement) throws(S3Error) -> Bucket {
+    func bucket(_ row: any SQLStatement) throws(S3Error) -> Bucket {
         Bucket(
             id: row.int(0), tenantID: row.int(1), name: try BucketName(validating: row.bytes(2)), region: row.text(3),
             locations: TextList.split(row.text(4)), versioning: try row.word(5), createdAt: row.time(6),

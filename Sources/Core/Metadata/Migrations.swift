@@ -16,6 +16,7 @@ enum Migrations {
         Migration(version: 6, name: "ledger", script: ledgerSchema),
         Migration(version: 7, name: "replans", script: replanSchema),
         Migration(version: 8, name: "copies and limits", script: copySchema),
+        Migration(version: 9, name: "shares", script: shareSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -49,6 +49,7 @@ extension SQLConnection {
             throw S3Error(.invalidRequest, "The tenant still has buckets.")
         }
         try run("DELETE FROM access_keys WHERE tenant_id = $1", .int(id))
+        try run("DELETE FROM bucket_shares WHERE tenant_id = $1", .int(id))
         try run("UPDATE tenants SET is_removed = 1 WHERE id = $1", .int(id))
         try bumpConfigurationGeneration()
     }

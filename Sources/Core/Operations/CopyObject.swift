@@ -47,7 +47,7 @@ enum CopyObject {
         _ = try call.document()
         let (version, replicas, sourceBucket) = try find(source, call)
         try checkSize(version.sizeBytes)
-        if source.bucket == bucket.name, source.key == key, source.versionID == nil, wish.changesNothing {
+        if sourceBucket.id == bucket.id, source.key == key, source.versionID == nil, wish.changesNothing {
             throw S3Error(
                 .invalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -66,13 +66,12 @@ enum CopyObject {
 
     /// Finds what `x-amz-copy-source` names, and checks the conditions on it.
     ///
-    /// Throws `NoSuchBucket`, what `VersionLookup` throws, `PreconditionFailed`.
+    /// Throws `NoSuchBucket`, `AccessDenied` for another tenant's bucket that is not shared with this one, whether it is
+    /// there or not, what `VersionLookup` throws, `PreconditionFailed`.
     static func find(
         _ source: CopySource, _ call: Call
     ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica], bucket: Bucket) {
-        guard let bucket = try call.snapshot.bucket(source.bucket, of: call.tenant.id) else {
-            throw S3Error(.noSuchBucket).detail("BucketName", source.bucket.text)
-        }
+        let bucket = try sourceBucket(source, call)
         let version: ObjectVersion
         let replicas: [Replica]
         do throws(S3Error) {
@@ -86,6 +85,28 @@ enum CopyObject {
         try Conditions(copySource: call.request.headers).checkCopySource(
             eTag: version.eTag, lastModified: version.lastModified)
         return (version, replicas, bucket)
+    }
+
+    private static func sourceBucket(_ source: CopySource, _ call: Call) throws(S3Error) -> Bucket {
+        let found: Bucket
+        if let owner = source.owner, !owner.utf8.elementsEqual(call.tenant.name.utf8) {
+            guard let shared = try call.snapshot.bucket(source.bucket, of: owner, sharedWith: call.tenant.id) else {
+                throw S3Error(.accessDenied)
+            }
+            found = shared
+        } else {
+            guard let own = try call.snapshot.bucket(source.bucket, of: call.tenant.id) else {
+                throw S3Error(.noSuchBucket).detail("BucketName", source.bucket.text)
+            }
+            found = own
+        }
+        let expected = call.request.headers["x-amz-source-expected-bucket-owner"]
+        if let expected, let owner = try call.snapshot.tenant(found.tenantID),
+            !expected.elementsEqual(owner.canonicalID.utf8)
+        {
+            throw S3Error(.accessDenied)
+        }
+        return found
     }
 
     /// Throws `InvalidRequest` above 5 GiB.

@@ -9,12 +9,19 @@ package final class WorldSnapshot: Sendable {
     private let credentials = Cache<String, Credential>()
     private let tenants = Cache<Int64, Tenant>()
     private let buckets = Cache<BucketOwner, Bucket>()
+    private let shares = Cache<SharedPlace, Bucket>()
     private let policies = Cache<PolicyPlace, EffectivePolicy>()
     private let physicalNames = Cache<MappingPlace, String>()
 
     private struct BucketOwner: Hashable {
         let tenantID: Int64
         let name: BucketName
+    }
+
+    private struct SharedPlace: Hashable {
+        let owner: String
+        let name: BucketName
+        let tenantID: Int64
     }
 
     private struct MappingPlace: Hashable {
@@ -54,6 +61,17 @@ package final class WorldSnapshot: Sendable {
     package func bucket(_ name: BucketName, of tenantID: Int64) throws(S3Error) -> Bucket? {
         try buckets.value(BucketOwner(tenantID: tenantID, name: name)) { () throws(S3Error) in
             try self.database.read { sql throws(S3Error) in try sql.bucket(tenantID: tenantID, name: name) }
+        }
+    }
+
+    /// Returns a bucket of another tenant that is shared with this one.
+    package func bucket(
+        _ name: BucketName, of owner: String, sharedWith tenantID: Int64
+    ) throws(S3Error) -> Bucket? {
+        try shares.value(SharedPlace(owner: owner, name: name, tenantID: tenantID)) { () throws(S3Error) in
+            try self.database.read { sql throws(S3Error) in
+                try sql.sharedBucket(name, of: owner, with: tenantID)
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 /// The header `x-amz-copy-source`: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
 ///
+/// A bucket of another tenant is `OWNER:BUCKET`, as radosgw writes it; no bucket has a colon in its name.
 /// Source: Amazon S3 API Reference, CopyObject.
 package struct CopySource: Sendable, Equatable {
+    /// The name of the tenant that has the bucket; nil for the one that asks.
+    package let owner: String?
     package let bucket: BucketName
     package let key: ObjectKey
     /// As sent; nil for the current version.
@@ -37,7 +40,10 @@ package struct CopySource: Sendable, Equatable {
         guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash + 1 < rest.endIndex else {
             throw Self.refusal(value)
         }
-        bucket = try BucketName(validating: Array(rest[..<slash]))
+        let place = rest[..<slash]
+        let colon = place.firstIndex(of: UInt8(ascii: ":"))
+        owner = colon.map { String(decoding: place[..<$0], as: UTF8.self) }
+        bucket = try BucketName(validating: Array(place[(colon.map { $0 + 1 } ?? place.startIndex)...]))
         key = try ObjectKey(validating: Array(rest[(slash + 1)...]))
     }
 

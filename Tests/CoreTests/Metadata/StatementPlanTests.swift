@@ -83,6 +83,7 @@ import Testing
             try useUploads(world, db)
             try useLedger(world, db)
             try Self.useVersions(world, db, key)
+            try Self.useShares(world, db)
             _ = try db.jobs(state: .ready, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
             try db.deleteBucket(id: bucket.id, at: time)
@@ -138,6 +139,22 @@ import Testing
         #expect(try db.insertSignedHead(signed))
         #expect(try db.signedHeads(after: 0, limit: 2) == [signed])
         _ = try db.progress(backendID: world.backends[0].id, minutes: 10, at: .now())
+    }
+
+    private static func useShares(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let reader = try db.insertTenant(
+            name: "reader", canonicalID: "reader", displayName: "reader", email: nil, createdAt: .now())
+        #expect(try db.share(bucketID: world.bucket.id, with: reader.id, at: .now()))
+        #expect(try !db.share(bucketID: world.bucket.id, with: reader.id, at: .now()))
+        #expect(try db.shares(bucketID: world.bucket.id) == [reader.id])
+        #expect(try db.sharedBucket(world.bucket.name, of: world.tenant.name, with: reader.id)?.id == world.bucket.id)
+        #expect(try db.sharedBucket(world.bucket.name, of: "reader", with: reader.id) == nil)
+        #expect(try db.sharedBucket(world.bucket.name, of: world.tenant.name, with: world.tenant.id) == nil)
+        let before = try db.configurationGeneration()
+        #expect(try db.unshare(bucketID: world.bucket.id, with: reader.id))
+        #expect(try db.configurationGeneration() > before)
+        #expect(try !db.unshare(bucketID: world.bucket.id, with: reader.id))
+        #expect(try db.sharedBucket(world.bucket.name, of: world.tenant.name, with: reader.id) == nil)
     }
 
     private static func useVersions(_ world: MetadataScenario, _ db: any SQLConnection, _ key: ObjectKey) throws {

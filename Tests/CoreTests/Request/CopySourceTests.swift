@@ -28,6 +28,15 @@ import Testing
         #expect(source.versionID == row.versionID.map { Array($0.utf8) })
     }
 
+    @Test(arguments: ["alice:photos/a:b", "/alice:photos/a%3Ab", "alice%3Aphotos/a:b"])
+    func `a bucket of another tenant has its owner in front`(value: String) throws {
+        let source = try CopySource(parsing: Array(value.utf8))
+        #expect(source.owner == "alice" && source.bucket.text == "photos" && source.key.text == "a:b")
+        #expect(try CopySource(parsing: Array("photos/alice:photos/a".utf8)).owner == nil)
+        let error = #expect(throws: S3Error.self) { try CopySource(parsing: Array("a:b:photos/k".utf8)) }
+        #expect(error?.code == .invalidBucketName)
+    }
+
     @Test(arguments: ["", "/", "photos", "/photos/", "photos/%zz", "photos/%00", "photos/a%", "?versionId=null"])
     func `what names no key is refused`(value: String) {
         let error = #expect(throws: S3Error.self) { try CopySource(parsing: Array(value.utf8)) }
