@@ -16,6 +16,7 @@ from world import BUCKETS, COUNTRIES, LEASE_SECONDS, PROXIED, RCLONE_SECRET, Rcl
 RECOVERY_SECONDS = 60  # a circuit breaker may pause for 30 s
 DRAIN_SECONDS = 120
 READ_BACK_ATTEMPTS = 40
+EXPLAINED_LEFTOVERS = 12
 ALLOWED = {f"{bucket.tenant}-{bucket.name}/": set(bucket.backends) for bucket in BUCKETS}
 ULID = re.compile(r"^(?P<key>.*)~(?P<version>[0-9A-Z]{26})$")
 TEMPORARY = ".s3gw-tmp"
@@ -24,6 +25,7 @@ TEMPORARY = ".s3gw-tmp"
 class Checker:
     def __init__(self, world, record, log):
         self.world, self.record, self.log = world, record, log
+        self.identities = {}  # (tenant, bucket, key, version id or ANY) -> id of the version that lives
         self.leftovers = []  # what is on a backend and in no live version
 
     def violated(self, promise, words):
@@ -196,14 +198,8 @@ class Checker:
         for (tenant, name, key, version), (etag, wanted) in live.items():
             bucket = next(each for each in BUCKETS if (each.tenant, each.name) == (tenant, name))
             value = self.record.values.of_etag(etag)
-            # An empty object and a copy may share their content with a dead version: the one with all replicas counts.
-            found = [
-                (where, copies)
-                for where, copies in places.items()
-                if where[0] == key and (version is ANY or where[1] == version) and value and value.md5 in copies.values()
-            ]
-            found = [each for each in found if each[0] not in used]
-            where, copies = max(found, key=lambda each: each[0][1], default=((key, "none"), {}))
+            where = (key, self.identities.get((tenant, name, key, version), version))
+            copies = places.get(where, {})
             used.add(where)
             words = f"{tenant}/{name}/{key} version {where[1]}: on {sorted(copies)}, {wanted} wanted"
             if set(copies.values()) - {value.md5 if value else None}:
@@ -214,7 +210,18 @@ class Checker:
                 self.leftovers.append(words)
         for where, copies in places.items():
             if where not in used:
-                self.leftovers.append(f"{', '.join(sorted(copies))}: {where[0]}~{where[1]}")
+                known = self.state_of(*where) if len(self.leftovers) < EXPLAINED_LEFTOVERS else ""
+                self.leftovers.append(f"{', '.join(sorted(copies))}: {where[0]}~{where[1]} {known}")
+
+    def state_of(self, key, version):
+        """Tells what the gateway knows of a version: nothing, or whether it lives and where it should be."""
+        tenant, _, name = key.partition("/")[0].partition("-")
+        shown = self.world.cli("object", "show", name, key, "--tenant", tenant, "--json")
+        for each in json.loads(shown.stdout)["versions"] if shown.returncode == 0 else []:
+            if each["versionId"] == version:
+                replicas = {replica["backend"]: replica["state"] for replica in each["replicas"]}
+                return f"({each['state']}, {replicas}, {each['eTag']})"
+        return "(no row)"
 
     def claims(self, live):
         """The gateway knows of exactly the replicas that policy wants, and each of these is there."""
@@ -225,15 +232,19 @@ class Checker:
             for each in shown:
                 if each["state"] != "live" or each["eTag"] != etag or version not in (ANY, each["versionId"]):
                     continue
+                self.identities[tenant, name, key, version] = each["versionId"]
                 claimed = {replica["backend"]: replica["state"] for replica in each["replicas"]}
                 words = f"{tenant}/{name}/{key} version {each['versionId']}: {claimed}, {wanted} wanted"
                 if list(claimed.values()) != ["present"] * wanted:
                     self.violated("convergence", f"the gateway knows of {words}")
                 for backend in claimed:
-                    there = [md5 for (_, found), md5 in stored[backend].items() if found.startswith(f"{key}~")]
-                    if not value or value.md5 not in there:
+                    physical = f"{key}~{each['versionId']}"
+                    there = [md5 for (_, found), md5 in stored[backend].items() if found == physical]
+                    if not value or there != [value.md5]:
                         self.violated("convergence", f"{backend} does not have {words}")
                 break
+            else:
+                self.violated("convergence", f"the gateway shows no live {tenant}/{name}/{key} {etag}: {shown}")
 
     def clear_failures(self):
         """Each refusal that the pool gave is in its log under its id; no secret is in any log."""
