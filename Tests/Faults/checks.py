@@ -20,12 +20,14 @@ EXPLAINED_LEFTOVERS = 12
 ALLOWED = {f"{bucket.tenant}-{bucket.name}/": set(bucket.backends) for bucket in BUCKETS}
 ULID = re.compile(r"^(?P<key>.*)~(?P<version>[0-9A-Z]{26})$")
 TEMPORARY = ".s3gw-tmp"
+RCLONE_TEMPORARY = ".rclone_temp_"
 
 
 class Checker:
     def __init__(self, world, record, log):
         self.world, self.record, self.log = world, record, log
         self.identities = {}  # (tenant, bucket, key, version id or ANY) -> id of the version that lives
+        self.unfinished = []  # files of writes that were cut short
         self.leftovers = []  # what is on a backend and in no live version
 
     def violated(self, promise, words):
@@ -191,7 +193,9 @@ class Checker:
             for (bucket, physical), md5 in self.stored(backend).items():
                 match = ULID.match(physical)
                 if not match:
-                    self.leftovers.append(f"{backend}: {bucket}/{physical}")
+                    # Files of a write that was cut short: the stores' own, and ours until they are an hour old.
+                    is_temporary = bucket == TEMPORARY or physical.rpartition("/")[2].startswith(RCLONE_TEMPORARY)
+                    (self.unfinished if is_temporary else self.leftovers).append(f"{backend}: {bucket}/{physical}")
                     continue
                 places.setdefault((match["key"], match["version"]), {})[backend] = md5
         used = set()

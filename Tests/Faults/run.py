@@ -139,6 +139,8 @@ class Runner:
         result.lost_bytes = injector.lost_bytes
         if injector.skipped:
             result.warnings.append(f"not possible here: {', '.join(sorted(injector.skipped))}")
+        if checker.unfinished:
+            result.warnings.append(f"{len(checker.unfinished)} files of cut writes: {checker.unfinished[0]}, ...")
         if checker.leftovers:
             words = f"{len(checker.leftovers)} unknown objects are left: " + "; ".join(checker.leftovers[:6])
             if reconciled:
