@@ -19,6 +19,7 @@ READ_BACK_ATTEMPTS = 40
 EXPLAINED_LEFTOVERS = 12
 ALLOWED = {f"{bucket.tenant}-{bucket.name}/": set(bucket.backends) for bucket in BUCKETS}
 ULID = re.compile(r"^(?P<key>.*)~(?P<version>[0-9A-Z]{26})$")
+RECOVERY_BUCKETS = "s3gr-"
 TEMPORARY = ".s3gw-tmp"
 RCLONE_TEMPORARY = ".rclone_temp_"
 
@@ -191,6 +192,8 @@ class Checker:
         places = {}  # (readable key, version id) -> {backend: md5}
         for backend in COUNTRIES:
             for (bucket, physical), md5 in self.stored(backend).items():
+                if bucket.startswith(RECOVERY_BUCKETS):
+                    continue  # what a lost database is made anew from
                 match = ULID.match(physical)
                 if not match:
                     # Files of a write that was cut short: the stores' own, and ours until they are an hour old.
