@@ -27,6 +27,8 @@ struct ExplainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("PUT: the object's tags, key=value with & between.", valueName: "tags")) var tags:
         String?
     @Option(help: ArgumentHelp("GET: this version, or null.", valueName: "id")) var versionID: String?
+    @Option(help: ArgumentHelp("GET: what is near to the site, as its S3GW_NEAR.", valueName: "selectors"))
+    var near: String?
     @OptionGroup var choice: BucketChoice
     @OptionGroup var options: StoreOptions
 
@@ -35,7 +37,9 @@ struct ExplainCommand: ParsableCommand {
         guard let slash = path.firstIndex(of: "/"), slash != path.startIndex, path.index(after: slash) != path.endIndex
         else { throw ValidationError("Give bucket and key with a slash between, such as photos/cat.jpg.") }
         guard method == .put || tags == nil else { throw ValidationError("--tags is for PUT.") }
-        guard method == .get || versionID == nil else { throw ValidationError("--version-id is for GET.") }
+        guard method == .get || (versionID == nil && near == nil) else {
+            throw ValidationError("--version-id and --near are for GET.")
+        }
     }
 
     private var bucketName: String { String(path.prefix { $0 != "/" }) }
@@ -122,7 +126,11 @@ struct ExplainCommand: ParsableCommand {
             }
             return reference
         }
-        guard let explanation = try ReadExplanation(bucket, key, reference, world, health: health) else {
+        guard
+            let explanation = try ReadExplanation(
+                bucket, key, reference, near: try near.map { try LocationSelector.near($0, at: "--near") } ?? [], world,
+                health: health)
+        else {
             throw Outcome.no("There is nothing to read at \(key.text) in \(bucket.name).")
         }
         var table = Table("ORDER", "BACKEND", "REGION", "COUNTRY", "REPLICA", "WHY")

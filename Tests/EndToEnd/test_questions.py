@@ -67,6 +67,9 @@ def test_explain_get_gives_the_read_order_and_why_not_the_others(world):
     told = world.s3gw_json("explain", "GET", f"{world.bucket}/key-0")
     assert [row["order"] for row in told["replicas"]] == [1, 2]
     first = told["replicas"][0]["backend"]
+    for row in told["replicas"]:
+        near = world.s3gw_json("explain", "GET", f"{world.bucket}/key-0", "--near", f"country:{row['country']}")
+        assert near["replicas"][0]["backend"] == row["backend"], "the nearest is asked first"
     world.s3gw("backend", "set-state", first, "offline")
     try:
         after = world.s3gw_json("explain", "GET", f"{world.bucket}/key-0")

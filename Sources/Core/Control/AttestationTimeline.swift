@@ -28,9 +28,9 @@ struct AttestationTimeline: Sendable {
     private(set) var segments: [Segment] = []
     /// By backend, in order.
     private(set) var backends: [Int64: [BackendEntry]] = [:]
-    private(set) var createdAt: Timestamp?
-    private(set) var deletedAt: Timestamp?
     private let bucket: Bucket
+    /// What LocationConstraint asked for, as the ledger tells; nothing is placed before the bucket is created.
+    private var locations: [String] = []
 
     private static let batch = 10_000
 
@@ -64,8 +64,12 @@ struct AttestationTimeline: Sendable {
             } else {
                 try append(at: row.sequence, row.recordedAt, tenant: current?.tenantPolicy, bucket: policy)
             }
-        case .bucketCreated where row.bucketID == bucket.id: createdAt = row.recordedAt
-        case .bucketDeleted where row.bucketID == bucket.id: deletedAt = row.recordedAt
+        case .bucketCreated where row.bucketID == bucket.id:
+            guard let words = try Self.json(row.details, row)["locations"]?.texts else { throw Self.unreadable(row) }
+            locations = words
+            guard let current = segments.popLast() else { return }
+            try append(
+                at: current.sequence, current.from, tenant: current.tenantPolicy, bucket: current.bucketPolicy)
         default: return
         }
     }
@@ -77,7 +81,7 @@ struct AttestationTimeline: Sendable {
             Segment(
                 sequence: sequence, from: time, tenantPolicy: tenant, bucketPolicy: own,
                 policy: try EffectivePolicy(
-                    tenant: tenant?.document, bucket: own?.document, locations: bucket.locations,
+                    tenant: tenant?.document, bucket: own?.document, locations: locations,
                     replicaCountTag: nil)))
     }
 
@@ -147,8 +151,8 @@ extension JSONValue {
         return nil
     }
 
-    fileprivate var texts: [String] {
-        guard case .array(let values) = self else { return [] }
+    fileprivate var texts: [String]? {
+        guard case .array(let values) = self else { return nil }
         return values.compactMap(\.text)
     }
 }

@@ -30,8 +30,11 @@ package struct ReadExplanation: Sendable {
     package var sources: [Source]
 
     /// Nil when there is nothing to read: no such key, or a delete marker.
+    ///
+    /// `near` is what is near to the site that is asked.
     package init?(
-        _ bucket: Bucket, _ key: ObjectKey, _ reference: VersionReference?, _ world: World, health: [BackendHealth]
+        _ bucket: Bucket, _ key: ObjectKey, _ reference: VersionReference?, near: [LocationSelector], _ world: World,
+        health: [BackendHealth]
     ) throws(S3Error) {
         let found = try world.database.read { sql throws(S3Error) -> (ObjectVersion, [Replica])? in
             let version: ObjectVersion?
@@ -46,7 +49,7 @@ package struct ReadExplanation: Sendable {
         guard let (version, replicas) = found else { return nil }
         let snapshot = try world.snapshot()
         let sick = Set(health.filter(\.keepsTrafficOff).map(\.backendID))
-        let order = snapshot.readable(replicas.filter { $0.state == .present }).map(\.0.backendID)
+        let order = snapshot.readable(replicas.filter { $0.state == .present }, near: near).map(\.0.backendID)
         self.version = version
         sources = replicas.map { replica in
             let record = snapshot.backends[replica.backendID]?.backend.record

@@ -119,6 +119,31 @@ import Testing
         #expect(summary.arrivals == 1 && summary.stayings == 0)
     }
 
+    @Test func `a bucket's locations are rules, as the ledger tells them`() throws {
+        let bucket = try world.write { db in
+            try db.insertBucket(
+                tenantID: world.tenant.id, name: try BucketName(validating: Array("located".utf8)), region: "eu",
+                locations: ["de-fra-1"], createdAt: .now())
+        }
+        try SQLiteConnection(path: world.path).script("UPDATE buckets SET locations = '' WHERE id = \(bucket.id)")
+        for backend in [germany, world.backends[0]] {
+            var new = world.newVersion(MetadataScenario.key(backend.name), at: .now(), present: 0, in: bucket)
+            new.present = [
+                Replica(
+                    versionID: new.version.id, backendID: backend.id, physicalBucket: "l", physicalKey: [1],
+                    state: .present)
+            ]
+            try world.write { _ = try $0.commitPut(new, unless: { _ in }) }
+        }
+        let edited = try #require(try world.read { try $0.bucket(id: bucket.id) })
+        #expect(edited.locations.isEmpty)
+        var rules: [String] = []
+        _ = try Attestation(edited, of: "acme", in: world.database, key).run { version throws(S3Error) in
+            rules += version.places.flatMap(\.violations).map(\.rule)
+        }
+        #expect(rules == ["LocationConstraint", "LocationConstraint"], "it arrived, and is still there")
+    }
+
     @Test func `another tenant's policy and another bucket's versions are left out`() throws {
         try world.write { db in
             let other = try db.insertTenant(
