@@ -10,7 +10,7 @@ from support import paths
 
 BUILD = ".build/planted"
 BUILD_SECONDS = 1800
-SEEDS_TRIED = 4
+SEEDS_TRIED = 6
 
 
 @dataclass(frozen=True)

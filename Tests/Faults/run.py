@@ -56,7 +56,10 @@ class Runner:
             print(f"    {words}", file=sys.stderr, flush=True)
 
     def run(self, seed, only=(), seconds=schedule.SECONDS, planted=None, events=(), bucket=""):
-        """`events` replace what the seed would choose; `bucket` is the only one that clients use."""
+        """`events` replace what the seed would choose; `bucket` is the only one that clients use.
+
+        With a bucket nothing is killed and no store fails: then nothing may be left over even before a worker reconciles.
+        """
         result = Result(seed)
         directory = tempfile.mkdtemp(prefix="s3gw-fault-")
         began = time.monotonic()
@@ -124,6 +127,10 @@ class Runner:
         checker.drain()
         live = checker.read_back()
         checker.claims(live)
+        if bucket:
+            checker.convergence(live)
+            record.violations += [("convergence", f"left over: {words}") for words in checker.leftovers]
+            checker.leftovers.clear()
         reconciled = world.reconcile()
         if reconciled:
             checker.drain()

@@ -153,7 +153,7 @@ class Rclone:
 class World(Stack):
     """A Stack whose daemons run with the shim; `start_world` builds everything, `close` ends it."""
 
-    def __init__(self, directory, authority, shim, stores="rclone", planted=None, worker_concurrency=3):
+    def __init__(self, directory, authority, shim, stores="rclone", planted=None, worker_concurrency=6):
         self.shim, self.planted = shim, planted
         self.base = pathlib.Path(directory)
         self.disks = {name: SmallDisk(self.base / "disks" / name, size) for name, size in DISKS.items()}
