@@ -11,6 +11,7 @@ import time
 from support import paths
 from support.certificates import Authority
 from support.rclone import Rclone
+from support.slowness import SlowProxy
 from support.stack import Stack
 
 from .load import Invalid
@@ -19,6 +20,7 @@ from .report import row
 LARGE_BYTES, LARGE_COUNT, TRANSFERS = 8 << 20, 48, 4
 SMALL_BYTES, SMALL_COUNT, SMALL_THREADS = 4096, 3000, 8
 PUT_BYTES, PUT_COUNT = 1 << 20, 40
+LINE_BYTES_PER_SECOND = 25 << 20
 THROUGHPUT, JOBS, LATENCY = 0.8, 300, 1.5
 
 
@@ -29,7 +31,7 @@ class Place:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-bench-worker-"))
         (self.directory / "ca").mkdir()
         self.authority = Authority(self.directory / "ca")
-        self.stores, self.stacks = [], []
+        self.stores, self.stacks, self.lines = [], [], []
         return self
 
     def __exit__(self, *_):
@@ -37,12 +39,19 @@ class Place:
             stack.kill()
         for store in self.stores:
             store.stop()
+        for line in self.lines:
+            line.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def store(self, name):
         store = Rclone(name, self.directory / f"store-{name}")
         self.stores.append(store)
         return store
+
+    def line(self, store, bytes_per_second):
+        line = SlowProxy(store.port, bytes_per_second)
+        self.lines.append(line)
+        return line
 
     def stack(self, name, **settings):
         directory = self.directory / name
@@ -128,13 +137,19 @@ def small_jobs(rounds, progress):
     return rates
 
 
-def put_latency(rounds, progress):
-    """Returns [{one, three}], median seconds of a PUT with one replica and with three that all have to be there."""
+def put_latency(rounds, progress, bytes_per_second=None):
+    """Returns [{one, three}], median seconds of a PUT with one replica and with three that all have to be there.
+
+    With `bytes_per_second` each store stands behind a line of that speed, as one on another machine does.
+    """
     rows = []
     with Place() as place:
         stack = place.stack("gateway")
         for name, country in (("a", "FI"), ("b", "DE"), ("c", "FR")):
-            stack.add_s3_backend(name, place.store(name), country)
+            store = place.store(name)
+            if bytes_per_second:
+                store.at(f"http://127.0.0.1:{place.line(store, bytes_per_second).port}")
+            stack.add_s3_backend(name, store, country)
         stack.create_tenant("alice", {"replicas": {"count": 1}})
         stack.start()
         buckets = {"one": stack.new_bucket("alice"), "three": stack.new_bucket("alice")}
@@ -160,6 +175,7 @@ def put_latency(rounds, progress):
 def measure(rounds, progress):
     """Returns what was measured, and rows {figure, asked, measured, isMet}."""
     copied, jobs, latency = copying(rounds, progress), small_jobs(rounds, progress), put_latency(rounds, progress)
+    distant = put_latency(rounds, progress, LINE_BYTES_PER_SECOND)
     ratio = statistics.median(each["ours"] / each["theirs"] for each in copied)
     rate = statistics.median(jobs)
     cost = statistics.median(each["three"] / each["one"] for each in latency)
@@ -167,12 +183,16 @@ def measure(rounds, progress):
     theirs = statistics.median(each["theirs"] for each in copied) / (1 << 20)
     print(f"worker: {ours:.0f} MiB/s, rclone copy: {theirs:.0f} MiB/s, {TRANSFERS} at a time, objects of 8 MiB")
     print(f"small objects: {rate:.0f} jobs/s between two directories, {SMALL_THREADS} threads")
-    one, three = (1000 * statistics.median(each[name] for each in latency) for name in ("one", "three"))
-    print(f"PUT of 1 MiB: {one:.1f} ms to one backend, {three:.1f} ms to three with acknowledge=all\n")
+    far = statistics.median(each["three"] / each["one"] for each in distant)
+    for where, rows in (("here", latency), ("behind lines of 25 MiB/s", distant)):
+        one, three = (1000 * statistics.median(each[name] for each in rows) for name in ("one", "three"))
+        print(f"PUT of 1 MiB, stores {where}: {one:.1f} ms to one, {three:.1f} ms to three with acknowledge=all")
+    print()
     figures = [
         row("worker: bytes a second, of rclone copy", f">= {THROUGHPUT}", round(ratio, 2), ratio >= THROUGHPUT),
         row("worker: small jobs a second, file backends", f">= {JOBS}", round(rate), rate >= JOBS),
         row("PUT 1 MiB, acknowledge=all on 3, of 1 backend", f"<= {LATENCY}", round(cost, 2), cost <= LATENCY),
+        row("PUT 1 MiB, the same behind lines of 25 MiB/s", f"<= {LATENCY}", round(far, 2), far <= LATENCY),
     ]
-    return {"copied": copied, "jobs": jobs, "latency": latency}, figures
+    return {"copied": copied, "jobs": jobs, "latency": latency, "distant": distant}, figures
 
