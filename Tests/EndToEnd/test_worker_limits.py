@@ -2,13 +2,17 @@
 
 import contextlib
 import hashlib
+import os
+import pty
 import re
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
+from support import paths
 from support.processes import wait_until
 from support.rclone import Rclone
 from support.slowness import SlowProxy
@@ -165,3 +169,27 @@ def test_progress_is_told_with_rates_and_an_end(stacks, payload):
     worker.stop()
     told = re.findall(r"copied (\d+) \(\d+ bytes\).*? jobs/s, .*?MiB/s; \d+ left", worker.log.read_text())
     assert sum(map(int, told)) == 20, worker.log.read_text()
+
+
+def test_a_terminal_shows_one_line_that_is_renewed(stacks, payload):
+    stack = stacks.files()
+    stack.set_policy({"replicas": {"count": 2, "acknowledge": 1, "order": ["fi-fi-1", "de-de-1"]}}, "--tenant", "alice")
+    stack.s3gw("backend", "set-limit", "de", "--bandwidth", "2MiB/s")
+    stack.start()
+    bucket = stack.new_bucket("alice")
+    for number in range(8):
+        assert stack.raw("alice").request("PUT", f"/{bucket}/marked-{number}", payload(1 << 20)).status == 200
+    ours, theirs = pty.openpty()
+    words = [paths.BINARIES / "s3gw-worker", "once", "--config", stack.configuration]
+    worker = subprocess.Popen(words, stderr=theirs, stdout=subprocess.PIPE, env=stack.environment, text=True)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the worker has closed its end
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    printed, _ = worker.communicate(timeout=30)
+    assert worker.returncode == 0 and "copied 8" in printed
+    lines = shown.decode().split("\r\x1b[K")
+    assert any(re.search(r"copied \d.* jobs/s, .* MiB/s; \d+ left, \d+ s to go", line) for line in lines), lines
+    assert lines[-1] == "", "the line is cleared at the end"
