@@ -61,6 +61,9 @@ enum GetObject {
         }
         var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head)
         var last = ""
+        var suspects: [Replica] = []
+        // After the answer: the client need not wait for it.
+        defer { if !suspects.isEmpty { call.world.damageReports.report(suspects, of: plan.version, call) } }
         for (replica, live) in readable where !relay.isSpoiled {
             switch relay.send(from: replica, on: live, to: &wire) {
             case .sent: return true
@@ -70,6 +73,7 @@ enum GetObject {
             case .failed(let error):
                 last = "\(error.backend): \(error.cause)"
                 failures.append(last)
+                if error.kind == .missing || error.kind == .damaged { suspects.append(replica) }
                 log.warning("replica failed", metadata: call.logMetadata(cause: last))
             }
         }

@@ -9,6 +9,8 @@ package final class World: Sendable {
     package let provisioner: BucketProvisioner
     /// Where content that no client sent is kept while it is copied.
     package let spoolDirectory: String
+    /// What readers found missing or damaged.
+    let damageReports = DamageReports()
     private let masterKeys: MasterKeys
     private let current = Mutex<WorldSnapshot?>(nil)
 
@@ -46,6 +48,9 @@ package final class World: Sendable {
             database: try Database.open(path: configuration.databasePath), masterKeys: masterKeys,
             spoolDirectory: configuration.spoolDirectory)
     }
+
+    /// What the last snapshot said, without a look at the database; nil before the first.
+    package var known: WorldSnapshot? { current.withLock { $0 } }
 
     /// Returns what is known now: one cheap statement when nothing has changed.
     package func snapshot() throws(S3Error) -> WorldSnapshot {
