@@ -42,16 +42,24 @@ struct BackendCommand: ParsableCommand {
 
         func run() throws {
             try options.run { store in
-                let backends = try store.read { sql throws(S3Error) in try sql.backends() }
-                var table = Table("NAME", "TYPE", "STATE", "REGION", "COUNTRY", "JURISDICTIONS", "PROVIDER", "ENDPOINT")
+                let (backends, known) = try store.read { sql throws(S3Error) in
+                    (try sql.backends(), try sql.backendHealth())
+                }
+                let health = Dictionary(known.map { ($0.backendID, $0) }) { first, _ in first }
+                var table = Table(
+                    "NAME", "TYPE", "STATE", "REGION", "COUNTRY", "JURISDICTIONS", "PROVIDER", "HEALTH", "ENDPOINT")
                 for backend in backends {
                     let location = backend.location
                     table.add(
                         backend.name, backend.kind.rawValue, backend.state.rawValue, location.region,
                         location.country ?? "", location.jurisdictions.joined(separator: ","), location.provider ?? "",
-                        backend.endpoint)
+                        health[backend.id]?.words() ?? "", backend.endpoint)
                 }
-                options.show(.array(backends.map(\.json)), table.text)
+                let rows = backends.map { backend -> JSONValue in
+                    guard case .object(let members) = backend.json else { return .null }
+                    return .object(members + [.init("health", health[backend.id]?.json ?? .null)])
+                }
+                options.show(.array(rows), table.text)
             }
         }
     }

@@ -16,7 +16,8 @@ struct StatusCommand: ParsableCommand {
             let seen = try store.read { sql throws(S3Error) in
                 Seen(
                     generation: try sql.configurationGeneration(), tenants: try sql.tenants().count,
-                    buckets: try sql.allBuckets().count, backends: try sql.backends(), jobs: try sql.jobCounts())
+                    buckets: try sql.allBuckets().count, backends: try sql.backends(), jobs: try sql.jobCounts(),
+                    health: Dictionary(try sql.backendHealth().map { ($0.backendID, $0) }) { first, _ in first })
             }
             let probes = probe ? seen.backends.map { BackendProbe.run($0, masterKeys: store.masterKeys) } : []
             options.show(seen.json(store.configuration, probes), seen.text(store.configuration, probes))
@@ -32,6 +33,7 @@ private struct Seen: Sendable {
     let buckets: Int
     let backends: [BackendRecord]
     let jobs: [(kind: JobKind, state: JobState, count: Int, oldest: Timestamp?)]
+    let health: [Int64: BackendHealth]
 
     func json(_ configuration: Configuration, _ probes: [BackendProbe]) -> JSONValue {
         let shown = backends.enumerated().map { index, backend -> JSONValue in
@@ -40,6 +42,7 @@ private struct Seen: Sendable {
                 "region": .string(backend.location.region), "country": .text(backend.location.country),
                 "isHealthy": probes.isEmpty ? .null : .boolean(probes[index].problem == nil),
                 "problem": probes.isEmpty ? .null : .text(probes[index].problem),
+                "health": health[backend.id]?.json ?? .null,
             ]
         }
         let counts = jobs.map { row -> JSONValue in
@@ -58,11 +61,12 @@ private struct Seen: Sendable {
         let summary = Table.fields([
             ("database", configuration.databasePath), ("tenants", String(tenants)), ("buckets", String(buckets)),
         ])
-        var table = Table("BACKEND", "STATE", "REGION", "COUNTRY", probes.isEmpty ? "LAST SEEN AS" : "ANSWER")
+        var table = Table("BACKEND", "STATE", "REGION", "COUNTRY", "HEALTH", probes.isEmpty ? "LAST SEEN AS" : "ANSWER")
         for (index, backend) in backends.enumerated() {
             let answer = probes.isEmpty ? backend.lastSeenAs : probes[index].problem ?? "well"
             table.add(
-                backend.name, backend.state.rawValue, backend.location.region, backend.location.country ?? "", answer)
+                backend.name, backend.state.rawValue, backend.location.region, backend.location.country ?? "",
+                health[backend.id]?.words() ?? "", answer)
         }
         var work = Table("JOBS", "STATE", "COUNT", "OLDEST")
         for row in jobs {

@@ -29,7 +29,10 @@ struct RequestProcess: ParsableCommand {
             log.critical("libfcgi cannot be initialised")
             throw ExitCode(3)
         }
-        let gateway = try openGateway(settings, log)
+        let world = try openWorld(settings, log)
+        let gateway = Gateway(world: world)
+        let health = HealthThread(world: world)
+        guard health.start() else { throw ExitCode(3) }
         let threads = try startThreads(settings, gateway, log)
         let watcher = Thread.start { Self.watchMaster() }
         guard watcher != nil else { throw ExitCode(3) }
@@ -41,11 +44,13 @@ struct RequestProcess: ParsableCommand {
             // Threads still use what static destructors would take down.
             _exit(3)
         }
+        // A check that hangs is not worth waiting for.
+        if !health.stop() { _exit(0) }
     }
 
-    private func openGateway(_ settings: Configuration, _ log: Logger) throws -> Gateway {
+    private func openWorld(_ settings: Configuration, _ log: Logger) throws -> World {
         do throws(S3Error) {
-            return Gateway(world: try World.open(settings, environment: ProcessEnvironment.variables()))
+            return try World.open(settings, environment: ProcessEnvironment.variables())
         } catch {
             let cause = error.cause ?? error.message
             log.critical("the gateway cannot be opened", metadata: ["cause": "\(cause)"])

@@ -65,11 +65,17 @@ package protocol Backend: AnyObject, Sendable {
     /// Returns what the store knows of the object, nil when it is not there.
     func head(_ object: PhysicalObject) throws(BackendError) -> BackendObjectHead?
 
+    /// Returns all that clients may want to know of an object that we did not write, nil when it is not there.
+    func describe(_ object: PhysicalObject) throws(BackendError) -> AdoptableObject?
+
     /// Removes the object; a missing one counts as removed.
     func delete(_ object: PhysicalObject) throws(BackendError)
 
     /// Returns up to `limit` physical keys after `after`, in the store's order, as bytes.
     func list(_ bucket: String, after: [UInt8]?, limit: Int) throws(BackendError) -> [BackendListEntry]
+
+    /// Tells, by one cheap and signed request, whether the store answers and knows our credentials; throws when not.
+    func check() throws(BackendError)
 
     /// Finds out what the store can do, and that our credentials work.
     func probe() throws(BackendError) -> BackendAbilities

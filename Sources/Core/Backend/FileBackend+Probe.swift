@@ -1,5 +1,9 @@
 /// Finding out whether the directory can be what it is asked to be.
 extension FileBackend {
+    package func check() throws(BackendError) {
+        try translating { () throws(FileError) in _ = try openTemporaryDirectory() }
+    }
+
     /// Sets the directory up (`.s3gw-tmp`), removes leftovers of crashed writers, and stores, reads and removes one
     /// object in a bucket of its own.
     ///

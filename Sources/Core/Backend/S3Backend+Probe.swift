@@ -18,6 +18,26 @@ extension S3Backend {
         return abilities
     }
 
+    /// A bucket that nobody needs to have: a store that says so has read our signature.
+    private static let checkedBucket = "s3gw-health-check"
+    private static let strangerCodes: Set<String> = [
+        "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "InvalidToken", "ExpiredToken",
+    ]
+
+    package func check() throws(BackendError) {
+        var call = StoreCall(method: .get, bucket: Self.checkedBucket)
+        call.query = [("list-type", [0x32]), ("max-keys", [0x31])]
+        let exchange = client.exchange()
+        exchange.answerMilliseconds = Int64(client.deadlines.firstByteMilliseconds)
+        let head = try send(call, exchange)
+        if head.isSuccess { return }
+        let answer = refusal(call, head, exchange.errorBody)
+        let isStranger = StoreAnswer.errorCode(exchange.errorBody).map(Self.strangerCodes.contains) ?? false
+        guard answer.kind == .missing || answer.kind == .refused, !isStranger else {
+            throw failure(.unavailable, answer.cause)
+        }
+    }
+
     private static let content = Array("0123456789".utf8)
     private static let other = Array("abcdefghij".utf8)
 

@@ -45,6 +45,8 @@ struct TransferRequest {
 @safe final class TransferExchange {
     /// Called once with a 2xx head, before the first byte of its body.
     var acceptHead: (TransferHead) -> Bool = { _ in true }
+    /// Called with each header line of the answer, without its line break; for the few who need more than the head keeps.
+    var watchHeader: ((UnsafeRawBufferPointer) -> Void)?
     /// Called with each piece of the body of a 2xx answer.
     var acceptBody: (UnsafeRawBufferPointer) -> Bool = { _ in true }
     /// Fills a buffer with the next bytes to send and returns their number, 0 at the end, nil to stop.
@@ -135,6 +137,7 @@ struct TransferRequest {
         }
         if length == 0 { return completeHead() }
         let text = unsafe UnsafeRawBufferPointer(rebasing: line[..<length])
+        if let watchHeader = unsafe watchHeader { unsafe watchHeader(text) }
         if unsafe TransferHead.isStatusLine(text) {
             head = unsafe TransferHead(statusLine: text)
             return head != nil || halt(.hostile("the status line is malformed"))

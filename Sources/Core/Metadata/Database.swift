@@ -1,3 +1,4 @@
+private import Glibc
 private import Synchronization
 
 /// The metadata database of one process: a pool of connections, reads on a snapshot each, writes in shared commits.
@@ -34,6 +35,12 @@ package final class Database: Sendable {
         try Migrations.apply(to: connection, at: .now())
         return Database(path: path, first: connection)
     }
+
+    /// Throws `ServiceUnavailable` while the database's file is not where it belongs, and turns to the file that is there
+    /// now when it is another one.
+    ///
+    /// SQLite itself goes on with the file that it opened, wherever that is: a write into it would be lost.
+    package func checkPlace() throws(S3Error) { try pool.checkPlace() }
 
     /// Runs `body` on one consistent snapshot.
     ///
@@ -88,9 +95,10 @@ package final class Database: Sendable {
 /// Runs a group of writes in one transaction, each in a savepoint of its own, and sets the failures.
 private func commitTogether(_ writes: [CommitQueue.Write], on pool: ConnectionPool) {
     do throws(S3Error) {
+        try pool.checkPlace()
         let connection = try pool.lease()
         defer { pool.giveBack(connection, isClean: false) }
-        try connection.begin(writing: true)
+        try pool.beginWriting(connection)
         for write in writes {
             try connection.run("SAVEPOINT one_write")
             write.failure = write.body(connection)
@@ -109,27 +117,72 @@ private func commitTogether(_ writes: [CommitQueue.Write], on pool: ConnectionPo
 
 /// Idle connections, the one used last on top because its page cache is warm.
 private final class ConnectionPool: Sendable {
+    private struct State {
+        var idle: [SQLiteConnection]
+        /// The file that the connections are of.
+        var file: FileIdentity?
+    }
+
     private let path: String
-    private let idle: Mutex<[SQLiteConnection]>
+    private let state: Mutex<State>
+    /// True while another process keeps the write lock for longer than a statement waits.
+    private let isLockedAway = Atomic<Bool>(false)
 
     init(path: String, first: SQLiteConnection) {
         self.path = path
-        idle = Mutex([first])
+        state = Mutex(State(idle: [first], file: FileIdentity(path: path)))
     }
 
     func lease() throws(S3Error) -> SQLiteConnection {
-        if let connection = idle.withLock({ $0.popLast() }) { return connection }
+        if let connection = state.withLock({ $0.idle.popLast() }) { return connection }
         return try SQLiteConnection(path: path)
     }
 
-    /// Takes a connection back, outside of any transaction; a broken one is closed instead.
+    /// Takes a connection back, outside of any transaction; a broken one, or one of another file, is closed instead.
     ///
     /// `isClean`: every statement that ran on it came to its end.
     func giveBack(_ connection: SQLiteConnection, isClean: Bool) {
         if !isClean { connection.rollBack() }
         if connection.isBroken || connection.isInTransaction { return }
-        idle.withLock { idle in
-            if idle.count < Database.maximumIdleConnections { idle.append(connection) }
+        state.withLock { state in
+            guard state.idle.count < Database.maximumIdleConnections, connection.file == state.file else { return }
+            state.idle.append(connection)
         }
+    }
+
+    func checkPlace() throws(S3Error) {
+        guard let file = FileIdentity(path: path) else {
+            throw S3Error(.serviceUnavailable, cause: "the database \(path) is not in its place")
+                .header("Retry-After", "1")
+        }
+        state.withLock { state in
+            guard state.file != file else { return }
+            state.file = file
+            state.idle.removeAll()
+        }
+    }
+
+    /// Waits for the write lock; after a wait that was in vain, the next ones are short until one is not.
+    func beginWriting(_ connection: SQLiteConnection) throws(S3Error) {
+        connection.isImpatient = isLockedAway.load(ordering: .relaxed)
+        defer { connection.isImpatient = false }
+        do throws(S3Error) { try connection.begin(writing: true) } catch {
+            isLockedAway.store(error.code == .serviceUnavailable, ordering: .relaxed)
+            throw error
+        }
+        isLockedAway.store(false, ordering: .relaxed)
+    }
+}
+
+/// Which file a path names: another one may be put in its place.
+struct FileIdentity: Equatable {
+    private let device: UInt
+    private let inode: UInt
+
+    init?(path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        device = UInt(status.st_dev)
+        inode = UInt(status.st_ino)
     }
 }

@@ -9,11 +9,17 @@ private import Glibc
     private let handle: OpaquePointer
     /// True after a failure of the disk or of SQLite itself: the connection is then closed, not used again.
     package private(set) var isBroken = false
+    /// The file that was opened.
+    let file: FileIdentity?
+    /// Whether a statement waits for another process for `impatientMilliseconds` only.
+    var isImpatient = false
     /// By the address of the literal, which lives as long as the process.
     private var statements: [UnsafePointer<UInt8>: SQLiteStatement] = unsafe [:]
 
     /// How long a statement waits for another process before it fails with `ServiceUnavailable`.
     package static let busyTimeoutMilliseconds = 5_000
+    /// The same once such a wait was in vain: whoever has the lock is not about to give it back.
+    static let impatientMilliseconds = 200
     private static let journalPauseMilliseconds = 10
     /// Page cache of one connection, in KiB.
     ///
@@ -46,13 +52,14 @@ private import Glibc
             throw S3Error(.internalError, cause: "cannot open the database \(path): no memory")
         }
         unsafe handle = opened
+        file = FileIdentity(path: path)
         guard code == SQLITE_OK else {
             let reason = unsafe String(cString: sqlite3_errmsg(opened))
             throw S3Error(
                 .serviceUnavailable, cause: "cannot open the database \(path): \(reason); s3gw init makes a new one")
         }
         unsafe sqlite3_extended_result_codes(handle, 1)
-        unsafe sqlite3_busy_handler(handle, waitForOtherProcess, nil)
+        unsafe sqlite3_busy_handler(handle, waitForOtherProcess, Unmanaged.passUnretained(self).toOpaque())
         try enterWAL()
         try script(
             """
@@ -136,7 +143,7 @@ private import Glibc
         switch code & 0xff {
         case SQLITE_BUSY, SQLITE_LOCKED:
             return S3Error(.serviceUnavailable, cause: cause).header("Retry-After", "1")
-        case SQLITE_FULL, SQLITE_CANTOPEN:
+        case SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_READONLY, SQLITE_PROTOCOL:
             isBroken = true
             return S3Error(.serviceUnavailable, cause: cause).header("Retry-After", "1")
         case SQLITE_CONSTRAINT, SQLITE_INTERRUPT: break
@@ -174,13 +181,17 @@ private import Glibc
 }
 
 /// SQLite's own waits grow to 100 ms, which starves one process under the load of another; these stay short.
-private let waitForOtherProcess: @convention(c) (UnsafeMutableRawPointer?, Int32) -> Int32 = { _, attempt in
+private let waitForOtherProcess: @convention(c) (UnsafeMutableRawPointer?, Int32) -> Int32 = { context, attempt in
+    guard let context = unsafe context else { return 0 }
+    let connection = unsafe Unmanaged<SQLiteConnection>.fromOpaque(context).takeUnretainedValue()
+    let limitMilliseconds =
+        connection.isImpatient ? SQLiteConnection.impatientMilliseconds : SQLiteConnection.busyTimeoutMilliseconds
     let shortWaits = 50
     let shortMicroseconds = 200
     let longMicroseconds = 2_000
     let waited =
         min(Int(attempt), shortWaits) * shortMicroseconds + max(0, Int(attempt) - shortWaits) * longMicroseconds
-    guard waited < SQLiteConnection.busyTimeoutMilliseconds * 1_000 else { return 0 }
+    guard waited < limitMilliseconds * 1_000 else { return 0 }
     usleep(UInt32(attempt < shortWaits ? shortMicroseconds : longMicroseconds))
     return 1
 }

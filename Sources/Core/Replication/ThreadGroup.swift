@@ -29,6 +29,14 @@ enum ThreadGroup {
         if let failure { throw failure }
     }
 
+    /// Runs `body` on a thread of its own that nobody waits for; false when there can be none.
+    static func detach(_ body: @escaping @Sendable () -> Void) -> Bool {
+        var thread = pthread_t()
+        guard start(Work(body), as: &thread) == 0 else { return false }
+        pthread_detach(thread)
+        return true
+    }
+
     private static func start(_ work: Work, as thread: inout pthread_t) -> Int32 {
         let retained = unsafe Unmanaged.passRetained(work)
         let status = unsafe pthread_create(

@@ -98,7 +98,8 @@ package final class Worker: Sendable {
             // The last one lets the service thread go.
             if left.decrement() == 0 { ended.stop() }
         }
-        let bodies = [{ self.serve(until: ended) }] + Array(repeating: jobs, count: settings.concurrency)
+        var bodies = [{ self.serve(until: ended) }] + Array(repeating: jobs, count: settings.concurrency)
+        if !untilEmpty { bodies += [{ self.checkBackends(until: ended) }, { self.keepHealth(until: ended) }] }
         try ThreadGroup.run(bodies) {
             stop.stop()
             ended.stop()
@@ -136,6 +137,17 @@ package final class Worker: Sendable {
             if busy.value == 0 { return }
             stop.wait(milliseconds: Self.drainPauseMilliseconds)
         }
+    }
+
+    // MARK: Health
+
+    private func checkBackends(until ended: StopSignal) {
+        HealthProber(world: world, intervalMilliseconds: settings.healthCheckIntervalMilliseconds).run(until: ended)
+    }
+
+    private func keepHealth(until ended: StopSignal) {
+        var keeper = HealthKeeper(world: world, reporter: settings.owner)
+        while !ended.wait(milliseconds: HealthKeeper.tickMilliseconds) { keeper.tick() }
     }
 
     // MARK: Service
