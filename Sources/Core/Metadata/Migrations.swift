@@ -17,6 +17,7 @@ enum Migrations {
         Migration(version: 7, name: "replans", script: replanSchema),
         Migration(version: 8, name: "copies and limits", script: copySchema),
         Migration(version: 9, name: "shares", script: shareSchema),
+        Migration(version: 10, name: "imports", script: importSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

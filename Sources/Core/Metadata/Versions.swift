@@ -76,6 +76,7 @@ extension SQLConnection {
         let latest = try latestVersion(bucketID: bucketID, key: key)
         try unless(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
         guard versioning != .unversioned else {
+            try noteDeletion(bucketID: bucketID, key: key)
             guard let latest else { return Deletion() }
             try unpoint(bucketID: bucketID, key: key)
             try retire(latest, at: time)

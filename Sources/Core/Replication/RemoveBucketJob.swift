@@ -28,7 +28,8 @@ struct RemoveBucketJob {
                 return try sql.hasUploadPlaces(backendID: mapping.backendID, physicalBucket: mapping.physicalName)
             }
             guard !isInUse else { throw JobFailure(.unavailable, "the bucket is not empty yet") }
-            if let live { try remove(mapping.physicalName, live, maySweep: isDeleted) }
+            // A bucket that was there before us is not ours to remove, and neither is what else is in it.
+            if let live, !mapping.isAdopted { try remove(mapping.physicalName, live, maySweep: isDeleted) }
         }
         return try context.finish { sql throws(S3Error) in
             for mapping in mappings {

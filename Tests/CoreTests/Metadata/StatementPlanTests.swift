@@ -80,6 +80,7 @@ import Testing
                 if let id = job.versionID { try db.deleteReplica(versionID: id, backendID: job.backendID) }
             }
             try useHealth(world, db)
+            try useImports(world, db)
             try useUploads(world, db)
             try useLedger(world, db)
             try Self.useVersions(world, db, key)
@@ -98,6 +99,25 @@ import Testing
         try db.recordReport(report, of: "h:1", at: time)
         try db.dropOldReports(at: time.adding(seconds: 3600))
         try db.forgetChecks(backendID: backend)
+    }
+
+    static func useImports(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let backend = world.backends[1].id
+        let begun = try db.beginImport(
+            bucketID: world.bucket.id, backendID: backend, physicalBucket: "adopted", at: MetadataScenario.start)
+        let version = world.newVersion(MetadataScenario.key("adopted/a")).version
+        let replica = Replica(
+            versionID: version.id, backendID: backend, physicalBucket: "adopted", physicalKey: [0x61], state: .present)
+        #expect(try db.adopt(version, at: replica) != nil)
+        #expect(try db.adopt(version, at: replica) == nil)
+        #expect(try db.keyOfPlace(backendID: backend, "adopted", [0x61]) == version.key.bytes)
+        #expect(try db.advanceImport(begun, to: [0x61], adopted: 1, bytes: 1, skipped: 0))
+        _ = try db.commitDelete(
+            bucketID: world.bucket.id, key: MetadataScenario.key("adopted/b"), at: MetadataScenario.start,
+            unless: { _ in })
+        try db.finishImport(begun, at: MetadataScenario.start)
+        _ = try db.commitDelete(
+            bucketID: world.bucket.id, key: version.key, at: MetadataScenario.start, unless: { _ in })
     }
 
     static func useUploads(_ world: MetadataScenario, _ db: any SQLConnection) throws {
