@@ -74,8 +74,10 @@ def test_a_full_backend_is_replaced_by_another_or_refused(stacks, small_disk, pa
     stack.create_tenant("alice", {"replicas": {"count": 1, "order": ["fi-small-1", "de-large-1"]}})
     stack.create_tenant("bob", {"residency": {"allow": ["country:FI"]}})
     stack.start()
+    # Made first: a backend that was full is not written to for a while.
+    buckets = {tenant: stack.new_bucket(tenant) for tenant in ("alice", "bob")}
     for tenant, statuses in (("alice", (200,)), ("bob", (503, 507))):
-        bucket = stack.new_bucket(tenant)
+        bucket = buckets[tenant]
         body = payload(6 << 20)
         answer = stack.raw(tenant).request("PUT", f"/{bucket}/big", body)
         assert answer.status in statuses, (tenant, answer.status, answer.body)
