@@ -31,6 +31,9 @@ struct WorkerSetup {
             abandonedUploadSeconds: Int64(configuration.abandonedUploadDays) * 86_400)
         settings.healthCheckIntervalMilliseconds = configuration.healthCheckIntervalMilliseconds
         settings.replicationGraceMilliseconds = configuration.replicationGraceMilliseconds
+        settings.reconcileIntervalMilliseconds = configuration.reconcileIntervalMilliseconds
+        settings.reconcileGraceMilliseconds = configuration.reconcileGraceMilliseconds
+        settings.scrubBytesPerDay = Int64(configuration.scrubMebibytesPerDay) << 20
         self.settings = settings
     }
 

@@ -12,10 +12,13 @@ struct WorkerCommand: ParsableCommand {
               s3gw-worker run                     as a service; TERM or INT stops it
               s3gw-worker run --worker-concurrency 16
               s3gw-worker once                    do all that is due now, then tell what is left
+              s3gw-worker reconcile               compare every backend with the database now
+              s3gw-worker scrub                   read the content of every replica again now
+              s3gw-worker rebuild                 make a lost database anew from the backends
 
             Several workers may run at once, on several hosts.
             """,
-        subcommands: [RunCommand.self, OnceCommand.self])
+        subcommands: [RunCommand.self, OnceCommand.self, ReconcileCommand.self, ScrubCommand.self, RebuildCommand.self])
 }
 
 CommandLineProgram.run(WorkerCommand.self)

@@ -128,6 +128,11 @@ package struct MasterKeys: Sendable {
         return secret
     }
 
+    /// Returns 32 bytes that only who has the key can make, for each key, the active one first.
+    package func derived(_ purpose: String) -> [[UInt8]] {
+        keys.map { Crypto.hmacSHA256(key: $0.bytes, message: Array(purpose.utf8)) }
+    }
+
     /// The id of the key under which `sealed` stands, so that rotation finds what is left to seal again.
     package static func keyID(of sealed: [UInt8]) -> String? {
         guard sealed.count > 2, sealed[0] == formatVersion, sealed.count >= 2 + Int(sealed[1]) else { return nil }

@@ -71,7 +71,12 @@ package protocol Backend: AnyObject, Sendable {
     /// Removes the object; a missing one counts as removed.
     func delete(_ object: PhysicalObject) throws(BackendError)
 
-    /// Returns up to `limit` physical keys after `after`, in the store's order, as bytes.
+    /// Returns up to `limit` uploads in parts that were neither completed nor ended, behind `after`, in the order of keys
+    /// as bytes; uploads of one key in any order. Throws `.refused` when the store cannot tell.
+    func listUploads(_ bucket: String, after: BackendUpload?, limit: Int) throws(BackendError) -> [BackendUpload]
+
+    /// Returns up to `limit` physical keys after `after`, in the order of their bytes; throws `.refused` when the store
+    /// lists in another order.
     func list(_ bucket: String, after: [UInt8]?, limit: Int) throws(BackendError) -> [BackendListEntry]
 
     /// Tells, by one cheap and signed request, whether the store answers and knows our credentials; throws when not.
@@ -148,6 +153,18 @@ package struct BackendListEntry: Sendable, Hashable {
     package init(key: [UInt8], sizeBytes: Int64) {
         self.key = key
         self.sizeBytes = sizeBytes
+    }
+}
+
+/// A native upload that is not completed.
+package struct BackendUpload: Sendable, Hashable {
+    package var key: [UInt8]
+    /// The store's own id of it.
+    package var uploadID: String
+
+    package init(key: [UInt8], uploadID: String) {
+        self.key = key
+        self.uploadID = uploadID
     }
 }
 

@@ -25,9 +25,63 @@ extension FileBackend {
             do throws(FileError) { try uploads.makeDirectory(name) } catch {
                 guard error.code == FileError.exists else { throw error }
             }
+            try Self.writeObjectName(object, in: try uploads.directory(name))
             try uploads.synchronize()
         }
         return String(decoding: name.bytes, as: UTF8.self)
+    }
+
+    /// The file that says which object an upload is of, `BUCKET/KEY`: the directory's name is a hash.
+    private static let objectName = FileName("object")
+    private static let longestObjectName = 64 + ObjectKey.maximumBytes
+
+    private static func writeObjectName(
+        _ object: PhysicalObject, in upload: borrowing FileDescriptor
+    ) throws(FileError) {
+        do throws(FileError) {
+            let file = try upload.createFile(objectName)
+            try write(Array("\(object.bucket)/".utf8) + object.key, to: file)
+            try file.synchronize()
+            try upload.synchronize()
+        } catch {
+            // Begun before: the name is the same.
+            guard error.code == FileError.exists else { throw error }
+        }
+    }
+
+    /// All are read at once: there are never many.
+    package func listUploads(
+        _ bucket: String, after: BackendUpload?, limit: Int
+    ) throws(BackendError) -> [BackendUpload] {
+        _ = try bucketName(bucket)
+        let prefix = Array("\(bucket)/".utf8)
+        return try translating { () throws(FileError) in
+            let uploads = try openTemporaryDirectory()
+            var names: [FileName] = []
+            try uploads.forEachName { name, _ in
+                if name.bytes.starts(with: Self.uploadPrefix.utf8) { names.append(name) }
+                return true
+            }
+            var found: [BackendUpload] = []
+            for name in names {
+                var object = [UInt8](repeating: 0, count: Self.longestObjectName)
+                do throws(FileError) {
+                    let count = try uploads.directory(name).file(Self.objectName).read(into: &object, at: 0)
+                    object.removeLast(object.count - count)
+                } catch {
+                    // Ended meanwhile, or about to begin.
+                    guard error.code == FileError.notFound else { throw error }
+                    continue
+                }
+                guard object.starts(with: prefix) else { continue }
+                found.append(
+                    BackendUpload(
+                        key: Array(object.dropFirst(prefix.count)),
+                        uploadID: String(decoding: name.bytes, as: UTF8.self)))
+            }
+            found.sort { $0.key.lexicographicallyPrecedes($1.key) }
+            return Array(found.filter { after?.key.lexicographicallyPrecedes($0.key) ?? true }.prefix(limit))
+        }
     }
 
     package func uploadPart(

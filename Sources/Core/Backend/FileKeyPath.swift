@@ -91,6 +91,9 @@ enum FileEntry: Equatable {
         }
     }
 
+    static func isMeta(_ name: [UInt8]) -> Bool { name.suffix(metaSuffix.count).elementsEqual(metaSuffix) }
+    private static let metaSuffix = Array(FileName.Suffix.meta.rawValue.utf8)
+
     /// Nil unless `written` is exactly what the mapping writes for the bytes it stands for.
     private static func decode(_ written: [UInt8], isChunk: Bool = false) -> [UInt8]? {
         var part: [UInt8] = []

@@ -107,6 +107,27 @@ extension S3Backend {
         }
     }
 
+    package func listUploads(
+        _ bucket: String, after: BackendUpload?, limit: Int
+    ) throws(BackendError) -> [BackendUpload] {
+        var call = StoreCall(method: .get, bucket: bucket)
+        call.query = [
+            ("encoding-type", Array("url".utf8)), ("max-uploads", Array("\(min(limit, Self.largestUploadPage))".utf8)),
+            ("uploads", []),
+        ]
+        if let after {
+            call.query.append(("key-marker", after.key))
+            call.query.append(("upload-id-marker", Array(after.uploadID.utf8)))
+        }
+        let (_, document) = try exchangeDocument(call, body: [])
+        do throws(StoreAnswer.Unreadable) { return try StoreAnswer.uploads(document) } catch {
+            throw failure(.refused, error.cause)
+        }
+    }
+
+    /// ListMultipartUploads, max-uploads.
+    private static let largestUploadPage = 1000
+
     /// The key is of one version, and so is every upload under it: also one whose id never reached us.
     private func openUploads(of object: PhysicalObject) throws(BackendError) -> [String] {
         var call = StoreCall(method: .get, bucket: object.bucket)

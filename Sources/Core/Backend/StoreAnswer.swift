@@ -97,6 +97,22 @@ enum StoreAnswer {
         }
     }
 
+    /// Reads the answer of ListMultipartUploads; returns all uploads that it names.
+    static func uploads(_ document: [UInt8]) throws(Unreadable) -> [BackendUpload] {
+        let root: XMLElement
+        do throws(S3Error) {
+            root = try XMLReader.parse(document, root: "ListMultipartUploadsResult", maximumBytes: maximumListBytes)
+        } catch { throw Unreadable(cause: "the listing of uploads is no XML of S3") }
+        let isEncoded = root.child("EncodingType")?.word == "url"
+        return root.children("Upload").compactMap { upload in
+            // Some stores say that they encode and do not: keys of ours hold no `%` and no `+`.
+            guard let written = upload.child("Key")?.text, let id = upload.child("UploadId")?.word, isWord(id) else {
+                return nil
+            }
+            return BackendUpload(key: isEncoded ? decoded(written) ?? written : written, uploadID: id)
+        }
+    }
+
     /// Percent-decoding, where `+` is a blank as AWS writes it.
     private static func decoded(_ text: [UInt8]) -> [UInt8]? {
         var bytes: [UInt8] = []

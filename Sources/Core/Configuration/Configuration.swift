@@ -29,6 +29,9 @@ package struct Configuration: Sendable {
     package let abandonedUploadDays: Int
     package let healthCheckIntervalMilliseconds: Int
     package let replicationGraceMilliseconds: Int
+    package let reconcileIntervalMilliseconds: Int
+    package let reconcileGraceMilliseconds: Int
+    package let scrubMebibytesPerDay: Int
     /// Each key in the order of the table, for `check-config` and for handing the configuration to a child.
     package let settings: [Setting]
 
@@ -89,6 +92,9 @@ package struct Configuration: Sendable {
         abandonedUploadDays = reader.integer("abandoned-upload-days")
         healthCheckIntervalMilliseconds = reader.duration("health-check-interval")
         replicationGraceMilliseconds = reader.duration("replication-grace")
+        reconcileIntervalMilliseconds = reader.duration("reconcile-interval")
+        reconcileGraceMilliseconds = reader.duration("reconcile-grace")
+        scrubMebibytesPerDay = reader.integer("scrub-mib-per-day")
         guard reader.problems.isEmpty else { throw ConfigurationError(reader.problems) }
     }
 

@@ -84,6 +84,15 @@ package struct ConfigurationKey: Sendable {
         Self(
             name: "replication-grace", kind: .duration(milliseconds: 0...2_592_000_000), defaultValue: "15m",
             help: "How long a backend may be unhealthy before s3gw-worker makes its replicas elsewhere."),
+        Self(
+            name: "reconcile-interval", kind: .duration(milliseconds: 1000...31_536_000_000), defaultValue: "24h",
+            help: "How often s3gw-worker compares what each backend lists with the database."),
+        Self(
+            name: "reconcile-grace", kind: .duration(milliseconds: 0...31_536_000_000), defaultValue: "24h",
+            help: "How long an object of ours that nothing speaks of stays before s3gw-worker removes it."),
+        Self(
+            name: "scrub-mib-per-day", kind: .integer(0...1_000_000_000), defaultValue: "10240",
+            help: "MiB of content that s3gw-worker reads again each day on each backend; 0 reads nothing."),
     ]
 
     package static func named(_ name: String) -> ConfigurationKey? { all.first { $0.name == name } }

@@ -18,6 +18,8 @@ enum Migrations {
         Migration(version: 8, name: "copies and limits", script: copySchema),
         Migration(version: 9, name: "shares", script: shareSchema),
         Migration(version: 10, name: "imports", script: importSchema),
+        Migration(version: 11, name: "records of versions", script: recordSchema),
+        Migration(version: 12, name: "findings and sweeps", script: reconcileSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

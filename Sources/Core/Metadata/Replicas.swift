@@ -169,11 +169,13 @@ extension SQLConnection {
         if let physicalBucket, !physicalBucket.isEmpty {
             try retireMapping(backendID: backendID, physicalName: physicalBucket, at: .now())
         }
-        try run(
-            """
-            DELETE FROM versions WHERE sequence = $1 AND state = 'dead'
-            AND NOT EXISTS (SELECT 1 FROM replicas WHERE version_sequence = $1)
-            """, .int(sequence))
+        let isGone =
+            try run(
+                """
+                DELETE FROM versions WHERE sequence = $1 AND state = 'dead'
+                AND NOT EXISTS (SELECT 1 FROM replicas WHERE version_sequence = $1)
+                """, .int(sequence)) == 1
+        if isGone { try touchKnownRecord(of: versionID, at: .now()) }
     }
 
     func insertReplica(

@@ -1,5 +1,5 @@
 /// One parameter of a statement.
-package enum SQLValue: Sendable {
+package enum SQLValue: Sendable, Equatable {
     case int(Int64)
     case text(String)
     case bytes([UInt8])
@@ -47,6 +47,9 @@ package protocol SQLConnection: AnyObject {
     /// Returns the prepared statement for `sql`, free for use.
     func statement(_ sql: StaticString) throws(S3Error) -> any SQLStatement
 
+    /// Prepares a statement whose text is made at run time, of names that the schema holds and of nothing else.
+    func statement(made sql: String) throws(S3Error) -> any SQLStatement
+
     /// Runs statements without parameters or rows: schema and transaction control.
     func script(_ sql: String) throws(S3Error)
 }
@@ -66,6 +69,12 @@ package protocol SQLStatement: AnyObject {
 
     /// Rows that the last finished INSERT, UPDATE or DELETE touched.
     var changedRows: Int { get }
+
+    /// Of the result, in order.
+    var columnNames: [String] { get }
+
+    /// The value as it is stored.
+    func value(_ column: Int) -> SQLValue
 
     func isNull(_ column: Int) -> Bool
     func int(_ column: Int) -> Int64

@@ -107,6 +107,10 @@ private import Glibc
         return statement
     }
 
+    package func statement(made sql: String) throws(S3Error) -> any SQLStatement {
+        unsafe try SQLiteStatement(sql, of: self, handle)
+    }
+
     package func script(_ sql: String) throws(S3Error) {
         let code = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code) }
@@ -272,6 +276,22 @@ private let waitForOtherProcess: @convention(c) (UnsafeMutableRawPointer?, Int32
     func finish() {
         isRunning = false
         unsafe sqlite3_reset(handle)
+    }
+
+    var columnNames: [String] {
+        (0..<Int(unsafe sqlite3_column_count(handle))).map { column in
+            guard let name = unsafe sqlite3_column_name(handle, Int32(column)) else { return "" }
+            return unsafe String(cString: name)
+        }
+    }
+
+    func value(_ column: Int) -> SQLValue {
+        switch unsafe sqlite3_column_type(handle, Int32(column)) {
+        case SQLITE_NULL: .null
+        case SQLITE_INTEGER: .int(int(column))
+        case SQLITE_TEXT: .text(text(column))
+        default: .bytes(bytes(column))
+        }
     }
 
     func isNull(_ column: Int) -> Bool { unsafe sqlite3_column_type(handle, Int32(column)) == SQLITE_NULL }

@@ -2,9 +2,13 @@
 extension SQLConnection {
     /// Replaces the tags of a live version; false when it is gone.
     package func setTags(versionID: VersionID, _ tags: [Tag]) throws(S3Error) -> Bool {
-        try run(
-            "UPDATE versions SET tags = $2 WHERE id = $1 AND state = 'live'", .bytes(versionID.bytes),
-            SQLValue(TagList.encoded(tags))) == 1
+        let bucketID = try first(
+            "UPDATE versions SET tags = $2 WHERE id = $1 AND state = 'live' RETURNING bucket_id",
+            .bytes(versionID.bytes), SQLValue(TagList.encoded(tags))
+        ) { $0.int(0) }
+        guard let bucketID else { return false }
+        try touchRecord(of: versionID, bucketID: bucketID, at: .now())
+        return true
     }
 
     /// Replaces the tags of a bucket.

@@ -142,6 +142,11 @@ extension SQLConnection {
         try run(
             "UPDATE upload_places SET state = 'ending' WHERE upload_id = $1 AND backend_id = $2",
             .bytes(place.uploadID.bytes), .int(place.backendID))
+        // What is there may be a whole object: until it is gone, somebody has to know that it is no version.
+        if try version(id: place.uploadID) == nil {
+            try touchRecord(
+                of: place.uploadID, bucketID: place.bucketID, at: time.adding(seconds: RecordDelay.deathSeconds))
+        }
         try insertJob(
             kind: .endUpload, bucketID: place.bucketID, versionID: place.uploadID, backendID: place.backendID,
             notBefore: time)
@@ -159,6 +164,7 @@ extension SQLConnection {
             try isLost(backendID) ? .dropped : .removed, bucketID: place.bucketID, versionID: uploadID,
             backendID: backendID)
         try retireMapping(backendID: backendID, physicalName: place.physicalBucket, at: .now())
+        if try version(id: uploadID) == nil { try touchKnownRecord(of: uploadID, at: .now()) }
     }
 
     /// Tells whether something of an upload may be in that physical bucket.

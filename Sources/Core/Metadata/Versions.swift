@@ -7,14 +7,18 @@ package struct NewVersion: Sendable {
     package var pending: [Replica]
     /// Where bytes may be that nobody needs; each becomes a `remove-replica` job in the same transaction.
     package var removing: [Replica]
+    /// Whether the objects of `present` say all of `version` themselves; else the worker writes a record of it.
+    package var isDescribed: Bool
 
     package init(
-        version: ObjectVersion, present: [Replica], pending: [Replica], removing: [Replica] = []
+        version: ObjectVersion, present: [Replica], pending: [Replica], removing: [Replica] = [],
+        isDescribed: Bool = false
     ) {
         self.version = version
         self.present = present
         self.pending = pending
         self.removing = removing
+        self.isDescribed = isDescribed
     }
 }
 
@@ -61,6 +65,11 @@ extension SQLConnection {
                 kind: .removeReplica, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
                 notBefore: version.lastModified)
         }
+        let isAsDescribed =
+            new.isDescribed && version.lastModified == new.version.lastModified && version.isNull == new.version.isNull
+        if !isAsDescribed {
+            try touchRecord(of: version.id, bucketID: version.bucketID, at: version.lastModified)
+        }
         return version
     }
 
@@ -87,6 +96,7 @@ extension SQLConnection {
             eTag: "", lastModified: time, storageClass: "STANDARD", headers: [])
         let removed = try succeed(latest, with: &marker, versioning)
         try unpoint(bucketID: bucketID, key: key)
+        try touchRecord(of: marker.id, bucketID: bucketID, at: time)
         return Deletion(removed: removed, marker: marker)
     }
 
@@ -239,7 +249,7 @@ extension SQLConnection {
         return versioning
     }
 
-    private func insertVersion(_ version: ObjectVersion) throws(S3Error) -> Int64 {
+    func insertVersion(_ version: ObjectVersion) throws(S3Error) -> Int64 {
         let sequence = try first(
             """
             INSERT INTO versions (
@@ -257,7 +267,7 @@ extension SQLConnection {
         return sequence
     }
 
-    private func point(to version: ObjectVersion) throws(S3Error) {
+    func point(to version: ObjectVersion) throws(S3Error) {
         try run(
             """
             INSERT INTO objects (
@@ -281,8 +291,10 @@ extension SQLConnection {
             "UPDATE replicas SET state = 'removing' WHERE version_sequence = $1", .int(version.sequence))
         guard replicas > 0 else {
             try run("DELETE FROM versions WHERE sequence = $1", .int(version.sequence))
+            try touchKnownRecord(of: version.id, at: time)
             return
         }
+        try touchRecord(of: version.id, bucketID: version.bucketID, at: time.adding(seconds: RecordDelay.deathSeconds))
         // A leased one is left to its worker, who will find the version dead.
         try run(
             "DELETE FROM jobs WHERE version_id = $1 AND kind = 'replicate' AND state <> 'leased'",
@@ -294,7 +306,7 @@ extension SQLConnection {
         }
     }
 
-    private func unpoint(bucketID: Int64, key: ObjectKey) throws(S3Error) {
+    func unpoint(bucketID: Int64, key: ObjectKey) throws(S3Error) {
         try run("DELETE FROM objects WHERE bucket_id = $1 AND key = $2", .int(bucketID), .bytes(key.bytes))
     }
 

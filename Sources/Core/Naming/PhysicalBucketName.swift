@@ -29,14 +29,24 @@ package struct PhysicalBucketNaming: Sendable {
     /// Returns the name for these fields; the same fields always give the same name.
     package func name(tenant: String, regionScope: String, bucket: BucketName, backend: String, counter: Int) -> String
     {
+        name(
+            fields: ["s3gw-bucket-\(Self.scheme)", tenant, regionScope, bucket.text, backend, String(counter)],
+            backend: backend)
+    }
+
+    /// Returns the name of a bucket that belongs to no tenant: `s3gr-<hash>-<backend>`.
+    package func recoveryName(backend: String) -> String {
+        name(fields: ["s3gw-recovery-\(Self.scheme)", backend], backend: backend, prefix: "s3gr")
+    }
+
+    private func name(fields: [String], backend: String, prefix: String = "s3gw") -> String {
         var message: [UInt8] = []
-        let fields = ["s3gw-bucket-\(Self.scheme)", tenant, regionScope, bucket.text, backend, String(counter)]
         for field in fields {
             let length = UInt32(field.utf8.count)
             message.append(contentsOf: (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) })
             message.append(contentsOf: field.utf8)
         }
-        return "s3gw-\(Self.base32(hmac(message)))-\(backend)"
+        return "\(prefix)-\(Self.base32(hmac(message)))-\(backend)"
     }
 
     private static func base32(_ digest: [UInt8]) -> String {

@@ -23,6 +23,12 @@ package enum PhysicalKey {
         return physical
     }
 
+    /// The version that a key of `make` ends with; nil for another key.
+    package static func version(reading key: [UInt8]) -> VersionID? {
+        guard key.count > suffixLength, key[key.count - suffixLength] == UInt8(ascii: "~") else { return nil }
+        return VersionID(text: key[(key.count - suffixLength + 1)...])
+    }
+
     private static func readable(_ key: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(key.count + suffixLength)

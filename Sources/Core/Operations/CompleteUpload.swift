@@ -197,7 +197,8 @@ struct Completion {
     }
 
     private func description(of version: ObjectVersion) -> ObjectDescription {
-        ObjectDescription(of: version, in: work.bucket, tenant: call.tenant, md5: nil)
+        ObjectDescription(
+            of: version, in: work.bucket, tenant: call.tenant, md5: nil, proof: call.world.descriptionProof)
     }
 
     // MARK: Commit

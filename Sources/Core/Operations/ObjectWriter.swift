@@ -16,6 +16,10 @@ struct ObjectWriter {
         var md5: [UInt8] = []
         /// What was computed on the way.
         var checksum: ObjectChecksum?
+        /// Whether what was written beside the bytes says all of the version.
+        var isDescribed = false
+        /// The checksum that it says; another one may become known on the way.
+        var describedChecksum: ObjectChecksum?
     }
 
     private var work: PlacedWork { PlacedWork(call: call, bucket: bucket, policy: policy) }
@@ -38,8 +42,12 @@ struct ObjectWriter {
         _ stored: inout Stored, with content: some ObjectContent, _ version: ObjectVersion
     ) throws(S3Error) {
         let physicalKey = PhysicalKey.make(version.key, version.id)
-        let description = ObjectDescription(of: version, in: bucket, tenant: call.tenant, md5: content.md5)
+        let description = ObjectDescription(
+            of: asWritten(version), in: bucket, tenant: call.tenant, md5: content.md5,
+            proof: call.world.descriptionProof)
         let work = work
+        stored.isDescribed = description.isWhole
+        stored.describedChecksum = version.checksum
         var failures: [Int64: String] = [:]
         while true {
             let plan = try work.plan(version.sizeBytes, avoiding: failures)
@@ -82,6 +90,13 @@ struct ObjectWriter {
             versionID: version.id, backendID: backendID, physicalBucket: name, physicalKey: key, state: .removing)
     }
 
+    /// As the bucket's versioning of this moment makes it; the commit decides, and has a record made where it differs.
+    private func asWritten(_ version: ObjectVersion) -> ObjectVersion {
+        var version = version
+        version.isNull = bucket.versioning != .enabled
+        return version
+    }
+
     private func count(
         _ value: (place: PhysicalObject, receipt: PutReceipt), on backendID: Int64, of version: ObjectVersion,
         in stored: inout Stored
@@ -112,10 +127,12 @@ struct ObjectWriter {
         #endif
         do throws(S3Error) {
             return try call.database.write { sql throws(S3Error) in
-                try sql.commitPut(
-                    NewVersion(
-                        version: version, present: stored.present, pending: stored.pending, removing: stored.doubtful)
-                ) { current throws(S3Error) in try conditions.checkWrite(overETag: current?.eTag) }
+                let new = NewVersion(
+                    version: asWritten(version), present: stored.present, pending: stored.pending,
+                    removing: stored.doubtful, isDescribed: stored.isDescribed && stored.describedChecksum == version.checksum)
+                return try sql.commitPut(new) { current throws(S3Error) in
+                    try conditions.checkWrite(overETag: current?.eTag)
+                }
             }
         } catch {
             // A refusal is certain; after any other failure the row may be there, and then its bytes must stay.

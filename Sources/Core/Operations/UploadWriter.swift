@@ -97,10 +97,10 @@ struct UploadWriter {
         let draft = ObjectVersion(
             id: upload.id, sequence: 0, bucketID: upload.bucketID, key: upload.key, isDeleteMarker: false,
             sizeBytes: 0, eTag: "", lastModified: upload.initiatedAt, storageClass: upload.storageClass,
-            headers: upload.headers)
-        var description = ObjectDescription(of: draft, in: work.bucket, tenant: call.tenant, md5: nil)
-        description.metadata.removeAll { $0.name == "s3gw-size" }
-        return description
+            headers: upload.headers, isNull: work.bucket.versioning != .enabled, tags: upload.tags)
+        return ObjectDescription(
+            of: draft, in: work.bucket, tenant: call.tenant, md5: nil, isDraft: true,
+            proof: call.world.descriptionProof)
     }
 
     // MARK: Parts

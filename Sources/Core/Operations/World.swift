@@ -7,6 +7,8 @@ import Synchronization
 package final class World: Sendable {
     package let database: Database
     package let provisioner: BucketProvisioner
+    /// Under which self-descriptions are proven to be ours.
+    package let descriptionProof: DescriptionProof
     /// Where content that no client sent is kept while it is copied.
     package let spoolDirectory: String
     /// What readers found missing or damaged.
@@ -28,6 +30,7 @@ package final class World: Sendable {
             throw S3Error(.internalError, cause: "the database has no namespace key: run `s3gw init`")
         }
         let key = try masterKeys.open(sealed, table: Self.installationTable, row: Self.namespaceKeyName)
+        descriptionProof = DescriptionProof { Crypto.hmacSHA256(key: key, message: $0) }
         provisioner = BucketProvisioner(
             naming: PhysicalBucketNaming { Crypto.hmacSHA256(key: key, message: $0) }, database: database)
     }
@@ -38,19 +41,32 @@ package final class World: Sendable {
     package static func open(
         _ configuration: Configuration, environment: [String: String]
     ) throws(S3Error) -> World {
-        let masterKeys: MasterKeys
-        if let text = environment[MasterKeys.environmentName] {
-            masterKeys = try MasterKeys(parsing: Array(text.utf8), origin: MasterKeys.environmentName)
-        } else {
-            masterKeys = try MasterKeys(contentsOfFile: configuration.masterKeyFile)
-        }
-        return try World(
-            database: try Database.open(path: configuration.databasePath), masterKeys: masterKeys,
+        try World(
+            database: try Database.open(path: configuration.databasePath),
+            masterKeys: try masterKeys(configuration, environment: environment),
             spoolDirectory: configuration.spoolDirectory)
     }
 
     /// What the last snapshot said, without a look at the database; nil before the first.
     package var known: WorldSnapshot? { current.withLock { $0 } }
+
+    /// The master keys of `S3GW_MASTER_KEY`, else of the configured file.
+    package static func masterKeys(
+        _ configuration: Configuration, environment: [String: String]
+    ) throws(S3Error) -> MasterKeys {
+        if let text = environment[MasterKeys.environmentName] {
+            return try MasterKeys(parsing: Array(text.utf8), origin: MasterKeys.environmentName)
+        }
+        return try MasterKeys(contentsOfFile: configuration.masterKeyFile)
+    }
+
+    /// Seals a document about the configuration; `RecoveryBucket` and `MasterKeys` open it again.
+    func seal(_ document: [UInt8], named name: String) -> [UInt8] {
+        masterKeys.seal(document, table: RecoveryBucket.sealedTable, row: name)
+    }
+
+    /// The name of the bucket for such documents on a backend.
+    func recoveryBucket(on backend: String) -> String { RecoveryBucket.names(masterKeys, backend: backend)[0] }
 
     /// Returns what is known now: one cheap statement when nothing has changed.
     package func snapshot() throws(S3Error) -> WorldSnapshot {

@@ -73,7 +73,8 @@ struct ReplicateJob {
         let tenant: Tenant?
         do throws(S3Error) { tenant = try snapshot.tenant(bucket.tenantID) } catch { throw JobFailure(error) }
         guard let tenant else { throw JobFailure(.refused, "bucket \(bucket.id) has no tenant") }
-        return ObjectDescription(of: version, in: bucket, tenant: tenant, md5: md5)
+        return ObjectDescription(
+            of: version, in: bucket, tenant: tenant, md5: md5, proof: context.world.descriptionProof)
     }
 
     /// Sends the bytes; a bucket that the store has lost is made again, since its name is ours by the mapping's row.

@@ -22,6 +22,13 @@ package final class Worker: Sendable {
         /// How long a backend may be unhealthy before its replicas are made elsewhere.
         package var replicationGraceMilliseconds = Settings.defaultReplicationGraceMilliseconds
 
+        /// Between two comparisons of a backend with the database.
+        package var reconcileIntervalMilliseconds = 86_400_000
+        /// How long something unknown must have been on a backend before it is removed.
+        package var reconcileGraceMilliseconds = 86_400_000
+        /// Bytes whose content is read again each day on each backend.
+        package var scrubBytesPerDay: Int64 = 0
+
         package static let defaultAbandonedUploadSeconds: Int64 = 7 * 86_400
         package static let defaultHealthCheckIntervalMilliseconds = 10_000
         package static let defaultReplicationGraceMilliseconds = 15 * 60_000
@@ -56,6 +63,8 @@ package final class Worker: Sendable {
     private let feed: JobFeed
     private let runner: JobRunner
     private let replanner: Replanner
+    private let upkeep: Upkeep
+    private let patrol: Patrol
     private let busy = Counter(0)
     private let progress = Mutex(WorkerProgress(at: Timestamp.monotonic().milliseconds))
     private let failure = Mutex<S3Error?>(nil)
@@ -72,6 +81,8 @@ package final class Worker: Sendable {
         replanner = Replanner(
             planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)),
             counts: counts)
+        upkeep = Upkeep(world: world, stop: stop, pauseMilliseconds: settings.pollIntervalMilliseconds)
+        patrol = Patrol(world: world, stop: stop, reconcile: settings.reconcile, scrub: settings.scrub)
     }
 
     /// Works until `stop`; the jobs in hand are finished or given back.
@@ -80,7 +91,11 @@ package final class Worker: Sendable {
     /// Does all that is due, also what becomes due by it, then returns.
     ///
     /// Throws when the database fails.
-    package func drain() throws(S3Error) { try work(untilEmpty: true) }
+    package func drain() throws(S3Error) {
+        try upkeep.flush()
+        try work(untilEmpty: true)
+        try upkeep.flush()
+    }
 
     private func work(untilEmpty: Bool) throws(S3Error) {
         do throws(S3Error) {
@@ -100,6 +115,13 @@ package final class Worker: Sendable {
         }
         var bodies = [{ self.serve(until: ended) }] + Array(repeating: jobs, count: settings.concurrency)
         if !untilEmpty { bodies += [{ self.checkBackends(until: ended) }, { self.keepHealth(until: ended) }] }
+        var services: [@Sendable () -> Void] = [{ self.serve(until: ended) }]
+        if !untilEmpty {
+            services.append { self.upkeep.run(until: ended) }
+            services.append { self.patrol.compare(until: ended) }
+            services.append { self.patrol.read(until: ended) }
+        }
+        let bodies = services + Array(repeating: jobs, count: settings.concurrency)
         try ThreadGroup.run(bodies) {
             stop.stop()
             ended.stop()

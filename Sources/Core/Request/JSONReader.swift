@@ -29,7 +29,7 @@ package struct JSONReader {
 
     /// Returns the value `bytes` hold.
     package static func read(
-        _ bytes: [UInt8], dialect: Dialect = .standard
+        _ bytes: [UInt8], dialect: Dialect = .standard, maximumBytes: Int = JSONReader.maximumBytes
     ) throws(SyntaxError) -> JSONValue {
         guard bytes.count <= maximumBytes else {
             throw SyntaxError(line: 1, column: 1, message: "longer than \(maximumBytes) bytes")

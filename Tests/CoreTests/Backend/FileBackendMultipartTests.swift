@@ -102,6 +102,6 @@ import Testing
                 object, uploadID: id, number: number, from: PayloadReader(plain: .memory([1, 2])), sizeBytes: 3,
                 md5: nil, grant: TestGrant.make(for: backend.record))
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/.s3gw-tmp/\(id)").isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/.s3gw-tmp/\(id)") == ["object"])
     }
 }
