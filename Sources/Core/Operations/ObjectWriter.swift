@@ -129,7 +129,8 @@ struct ObjectWriter {
             return try call.database.write { sql throws(S3Error) in
                 let new = NewVersion(
                     version: asWritten(version), present: stored.present, pending: stored.pending,
-                    removing: stored.doubtful, isDescribed: stored.isDescribed && stored.describedChecksum == version.checksum)
+                    removing: stored.doubtful,
+                    isDescribed: stored.isDescribed && stored.describedChecksum == version.checksum)
                 return try sql.commitPut(new) { current throws(S3Error) in
                     try conditions.checkWrite(overETag: current?.eTag)
                 }

@@ -113,10 +113,10 @@ package final class Worker: Sendable {
             // The last one lets the service thread go.
             if left.decrement() == 0 { ended.stop() }
         }
-        var bodies = [{ self.serve(until: ended) }] + Array(repeating: jobs, count: settings.concurrency)
-        if !untilEmpty { bodies += [{ self.checkBackends(until: ended) }, { self.keepHealth(until: ended) }] }
         var services: [@Sendable () -> Void] = [{ self.serve(until: ended) }]
         if !untilEmpty {
+            services.append { self.checkBackends(until: ended) }
+            services.append { self.keepHealth(until: ended) }
             services.append { self.upkeep.run(until: ended) }
             services.append { self.patrol.compare(until: ended) }
             services.append { self.patrol.read(until: ended) }
