@@ -1,7 +1,7 @@
 import Logging
 
 /// Writes, replaces and removes the records of versions, so that the backends alone tell everything that a client can
-/// see (docs/decisions/0004-rebuild.md).
+/// see (docs/decisions/0006-rebuild.md).
 ///
 /// What a record says follows from the version and the record's revision, and each revision has a key of its own: several
 /// workers may write one at once, and an old worker cannot overwrite what a newer one wrote. Every place is written down
