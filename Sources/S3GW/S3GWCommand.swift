@@ -22,7 +22,8 @@ struct S3GWCommand: ParsableCommand {
         subcommands: [
             InitCommand.self, TenantCommand.self, KeyCommand.self, BackendCommand.self, PolicyCommand.self,
             BucketCommand.self, ObjectCommand.self, JobsCommand.self, ReplicationCommand.self, ExplainCommand.self,
-            WhatIfCommand.self, AttestCommand.self, ImportCommand.self, StatusCommand.self, NginxCommand.self, ReconcileFindings.self,
+            WhatIfCommand.self, AttestCommand.self, ImportCommand.self, StatusCommand.self, NginxCommand.self,
+            ReconcileFindings.self,
         ])
 
     func run() throws { throw ValidationError("Name what to work on, such as tenant, and what to do, such as list.") }
