@@ -114,6 +114,34 @@ def test_a_conditional_copy_has_one_winner(raw, place, writers):
         the_winner(answers)
 
 
+def begun_upload(raw, target, body):
+    """Begins an upload of one part; returns its id and the document that completes it."""
+    upload = raw.request("POST", f"{target}?uploads").xml.findtext("UploadId")
+    etag = raw.request("PUT", f"{target}?partNumber=1&uploadId={upload}", body).header("ETag")
+    return upload, (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    ).encode()
+
+
+@pytest.mark.timeout(300)
+def test_a_conditional_completion_has_one_winner(raw, place, writers):
+    for turn in range(ROUNDS):
+        target = f"/{place}/whole-{turn}"
+        uploads = list(writers.map(lambda number: begun_upload(raw, target, f"{number}".encode()), range(WRITERS)))
+        answers = race(
+            writers,
+            lambda number: raw.request(
+                "POST", f"{target}?uploadId={uploads[number][0]}", uploads[number][1], headers=[("If-None-Match", "*")]
+            ),
+        )
+        winner = the_winner(answers)
+        assert raw.request("GET", target).body == f"{winner}".encode()
+        for number, (upload, _) in enumerate(uploads):
+            if number != winner:
+                raw.request("DELETE", f"{target}?uploadId={upload}")
+
+
 def test_every_process_of_the_pool_takes_part(gateway, raw, place, writers):
     def ticks():
         fields = {pid: pathlib.Path(f"/proc/{pid}/stat").read_text().split() for pid in gateway.pool.children()}

@@ -272,3 +272,11 @@ def test_xml_answers_are_in_the_s3_namespace(raw, bucket):
         answer = raw.request("GET", target)
         assert b'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"' in answer.body and answer.body.startswith(b"<?xml")
         assert answer.header("Content-Type") == "application/xml"
+
+
+def test_an_error_document_names_the_resource_and_the_request(raw, bucket):
+    answer = raw.request("GET", f"/{bucket}/no%20such")
+    assert (answer.status, answer.code) == (404, "NoSuchKey")
+    assert answer.xml.findtext("Resource") == f"/{bucket}/no%20such"
+    assert answer.xml.findtext("RequestId") == answer.header("x-amz-request-id")
+    assert answer.xml.findtext("HostId") == answer.header("x-amz-id-2")
