@@ -16,7 +16,6 @@ package struct AdoptableObject: Sendable, Equatable {
         "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
     ]
     static let metadataPrefix = "x-amz-meta-"
-    static let descriptionPrefix = "s3gw-"
 
     /// A value of the description, decoded; nil when there is none.
     package func described(_ name: String) -> [UInt8]? {
@@ -32,13 +31,9 @@ package struct AdoptableObject: Sendable, Equatable {
     /// The headers that a gateway described, in place of those of the store.
     package var describedHeaders: [HeaderField] {
         description.compactMap { field in
-            guard let value = Self.decoded(field.value) else { return nil }
-            if field.name.hasPrefix("s3gw-h-") {
-                return HeaderField(name: String(field.name.dropFirst(7)), value: value)
-            }
-            guard field.name.hasPrefix("s3gw-x-"), let colon = value.firstIndex(of: UInt8(ascii: ":")) else {
-                return nil
-            }
+            guard field.name.hasPrefix("s3gw-h-"), let value = Self.decoded(field.value),
+                let colon = value.firstIndex(of: UInt8(ascii: ":"))
+            else { return nil }
             return HeaderField(
                 name: String(decoding: value[..<colon], as: UTF8.self), value: Array(value[(colon + 1)...]))
         }
@@ -64,16 +59,13 @@ extension S3Backend {
         }
         let eTag = head.eTag.flatMap { StoreAnswer.isWord($0) ? $0 : nil }
         let digest = eTag.flatMap { Hex.decode($0.utf8) }
-        let metadata = lines.filter { $0.name.hasPrefix(AdoptableObject.metadataPrefix) }
-        let ours = AdoptableObject.metadataPrefix + AdoptableObject.descriptionPrefix
         return AdoptableObject(
             sizeBytes: Int64(size), eTag: eTag, isMD5: digest?.count == 16 && !isEncrypted(head),
             lastModified: lines.last { $0.name == "last-modified" }.flatMap { Timestamp(httpDate: $0.value) },
-            headers: lines.filter { AdoptableObject.kept.contains($0.name) }
-                + metadata.filter { !$0.name.hasPrefix(ours) },
-            description: metadata.filter { $0.name.hasPrefix(ours) }.map {
-                HeaderField(name: String($0.name.dropFirst(AdoptableObject.metadataPrefix.count)), value: $0.value)
-            })
+            headers: lines.filter {
+                AdoptableObject.kept.contains($0.name)
+                    || ($0.name.hasPrefix(AdoptableObject.metadataPrefix) && $0.name != ObjectDescription.packedHeader)
+            }, description: head.metadata)
     }
 
     /// A header line as a name in lower case and its value; nil for anything else.

@@ -324,7 +324,7 @@ class Stack:
         connection.close()
 
     def stored(self, backend=None):
-        """Returns {path: size} of every file below a file backend, or below all of them."""
+        """Returns {path: size} of every file below a file backend, or below all of them, but for the recovery buckets."""
         roots = (
             [self.backends[backend]]
             if backend
@@ -334,7 +334,7 @@ class Stack:
         for root in roots:
             for path in root.rglob("*"):
                 try:
-                    if path.is_file():
+                    if path.is_file() and "/s3gr-" not in str(path):
                         found[str(path)] = path.stat().st_size
                 except FileNotFoundError:
                     continue
