@@ -6,7 +6,7 @@ import threading
 
 import pyarrow as arrow
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
@@ -126,7 +126,11 @@ def test_deltalake_commits_of_concurrent_writers_are_all_there_once(world, fresh
 
     def append(writer):
         for commit in range(COMMITS):
-            write_deltalake(uri, rows(writer, commit), mode="append", storage_options=delta_options)
+            # By default a writer gives up after it has lost fifteen times, which the slowest of these may do.
+            write_deltalake(
+                uri, rows(writer, commit), mode="append", storage_options=delta_options,
+                commit_properties=CommitProperties(max_commit_retries=200),
+            )
 
     at_once(append)
     table = DeltaTable(uri, storage_options=delta_options)

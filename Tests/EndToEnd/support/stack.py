@@ -11,6 +11,7 @@ import secrets
 import signal
 import sqlite3
 import subprocess
+import time
 from dataclasses import dataclass
 
 import boto3
@@ -202,8 +203,22 @@ class Stack:
         return worker
 
     def worker_once(self, leaves_work=False):
-        """Lets one worker do all that is due now; `leaves_work` says whether jobs stay that it could not do."""
-        result = subprocess.run(
+        """Lets one worker do all that is due; `leaves_work` says whether jobs stay that it could not do.
+
+        A job that has to wait for another, such as the end of a bucket for its last object, is due again a second later:
+        without `leaves_work` it gets that second, twice.
+        """
+        result = self.run_worker_once()
+        for _ in range(0 if leaves_work else 2):
+            if result.returncode != 1 or " 0 given up" not in result.stdout + result.stderr:
+                break
+            time.sleep(1)
+            result = self.run_worker_once()
+        assert result.returncode == int(leaves_work), result.stdout + result.stderr
+        return result
+
+    def run_worker_once(self):
+        return subprocess.run(
             [paths.BINARIES / "s3gw-worker", "once", "--config", self.configuration],
             capture_output=True,
             text=True,
@@ -211,8 +226,6 @@ class Stack:
             env=self.environment,
             cwd=self.directory,
         )
-        assert result.returncode == int(leaves_work), result.stdout + result.stderr
-        return result
 
     def answers(self):
         answer = self.raw(credentials=Credentials("nobody", "nothing")).request("GET", "/")
