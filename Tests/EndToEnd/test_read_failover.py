@@ -85,9 +85,9 @@ def test_it_does_not_matter_when_or_how_the_backend_dies(world, content):
         assert time.monotonic() - started < 40
         proxy.close()
         proxy.revive()
-        asked = proxy.requests_seen
+        asked = proxy.reads_seen
         wait_until(
-            lambda: world.get("k", 0, 9).is_whole and proxy.requests_seen > asked, "fi is asked again", 40, pause=0.2
+            lambda: world.get("k", 0, 9).is_whole and proxy.reads_seen > asked, "fi is asked again", 40, pause=0.2
         )
 
 
@@ -151,9 +151,9 @@ def test_whatever_a_backend_does_before_the_first_byte_another_one_answers(world
 
 
 def asks(world, proxy):
-    asked = proxy.requests_seen
+    asked = proxy.reads_seen
     assert world.raw.request("GET", f"/{world.bucket}/k").status == 200
-    return proxy.requests_seen > asked
+    return proxy.reads_seen > asked
 
 
 @pytest.mark.timeout(200)

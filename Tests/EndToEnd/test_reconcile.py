@@ -199,7 +199,7 @@ def test_a_record_that_is_gone_is_written_again(stacks):
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
     stack.boto3("alice").put_object_tagging(Bucket=stack.bucket, Key="key-0", Tagging=tags)
     settle(stack)
-    records = lambda: {path for path in stack.stored() if "/version/" in path and path.endswith("%data")}  # noqa: E731
+    records = lambda: {path for path in stack.recorded() if "/version/" in path and path.endswith("%data")}  # noqa: E731
     before = records()
     assert len(before) == 2
     for path in before:

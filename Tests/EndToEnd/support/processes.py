@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 
 READY_SECONDS = 20
 STOP_SECONDS = 20
+SERVER_PORTS = (20000, 32768)  # Linux gives clients 32768 and up
 
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -43,11 +45,18 @@ def wait_until(condition, what, seconds=READY_SECONDS, pause=0.02):
 
 
 def free_ports(count):
+    """Ports of 127.0.0.1 that nobody has, from below those that the kernel gives to clients, who would take one of them
+    before its server listens."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        ports = []
+        while len(ports) < count:
+            port = random.randrange(*SERVER_PORTS)
+            try:
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+        return ports
 
 
 class Daemon:

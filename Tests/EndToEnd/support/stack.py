@@ -26,6 +26,7 @@ from .sigv4 import Credentials
 REGION = "fi-hel-1"
 DOMAIN = "s3.localhost"
 CLI_SECONDS = 60
+RECOVERY_MARK = "/s3gr-"  # what the name of a recovery bucket begins with
 
 
 @dataclass(frozen=True)
@@ -338,6 +339,13 @@ class Stack:
 
     def stored(self, backend=None):
         """Returns {path: size} of every file below a file backend, or below all of them, but for the recovery buckets."""
+        return {path: size for path, size in self._files(backend).items() if RECOVERY_MARK not in path}
+
+    def recorded(self, backend=None):
+        """Returns {path: size} of every file in the recovery buckets of a file backend, or of all of them."""
+        return {path: size for path, size in self._files(backend).items() if RECOVERY_MARK in path}
+
+    def _files(self, backend):
         roots = (
             [self.backends[backend]]
             if backend
@@ -347,7 +355,7 @@ class Stack:
         for root in roots:
             for path in root.rglob("*"):
                 try:
-                    if path.is_file() and "/s3gr-" not in str(path):
+                    if path.is_file():
                         found[str(path)] = path.stat().st_size
                 except FileNotFoundError:
                     continue

@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 
+from .processes import free_ports
+
 PIECE_BYTES = 256 * 1024
 CONNECT_SECONDS = 5
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
@@ -31,11 +33,12 @@ class TCPProxy:
         self._marked = set()
         self.connections = 0
         self.requests_seen = 0
+        self.reads_seen = 0  # of them, the GETs that are no listings: a health check is a listing
         self._dead = False
         self._open = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
+        (self.port,) = free_ports(1)
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -112,6 +115,7 @@ class TCPProxy:
         with contextlib.suppress(OSError):
             while piece := client.recv(PIECE_BYTES):
                 self.requests_seen += 1
+                self.reads_seen += piece.startswith(b"GET ") and b"list-type=" not in piece.partition(b"\r\n")[0]
                 if self.silent:
                     continue
                 if self.answer is not None:
