@@ -14,12 +14,23 @@ extension S3Backend {
     ///
     /// Looks first, because several stores answer 200 to the creation of a bucket that we have already.
     package func createBucket(_ bucket: String) throws(BackendError) -> BucketCreation {
-        do throws(BackendError) {
-            if try hasBucket(bucket) { return .ownedByUs }
-        } catch {
+        if try isOurs(bucket) { return .ownedByUs }
+        let creation = try createUnseen(bucket)
+        // Several stores say of our own bucket, too, that it exists: another process may have made it since we looked.
+        guard creation == .taken, try isOurs(bucket) else { return creation }
+        return .ownedByUs
+    }
+
+    /// Whether the bucket is there and takes our credentials.
+    private func isOurs(_ bucket: String) throws(BackendError) -> Bool {
+        do throws(BackendError) { return try hasBucket(bucket) } catch {
             // 403 may mean somebody else's bucket, or bad credentials: the PUT tells which.
             guard error.kind == .refused else { throw error }
+            return false
         }
+    }
+
+    private func createUnseen(_ bucket: String) throws(BackendError) -> BucketCreation {
         // us-east-1 is spelled by saying nothing (CreateBucket, LocationConstraint).
         let constraint = record.signingRegion == "us-east-1" ? nil : record.signingRegion
         let answer = try create(bucket, constraint: constraint)

@@ -50,17 +50,28 @@ package struct BucketProvisioner: Sendable {
     /// Returns nil when the name belongs to somebody else; the mapping is then closed for ever.
     private func create(_ mapping: BucketMapping, on live: LiveBackend) throws(S3Error) -> String? {
         let creation = try ask(live) { backend throws(BackendError) in try backend.createBucket(mapping.physicalName) }
-        let state: MappingState = creation == .taken ? .removed : .ready
+        if creation == .taken { return try close(mapping) }
         let isSet = try database.write { sql throws(S3Error) in
             try sql.setMapping(
-                bucketID: mapping.bucketID, backendID: mapping.backendID, counter: mapping.counter, state: state)
+                bucketID: mapping.bucketID, backendID: mapping.backendID, counter: mapping.counter, state: .ready)
         }
         guard isSet else {
             // The logical bucket was deleted meanwhile, and the worker may have been here already.
             try ask(live) { backend throws(BackendError) in try backend.deleteBucket(mapping.physicalName) }
             throw S3Error(.noSuchBucket)
         }
-        return state == .ready ? mapping.physicalName : nil
+        return mapping.physicalName
+    }
+
+    /// Closes a mapping whose name belongs to somebody else, unless another process knows better: then returns the name.
+    private func close(_ mapping: BucketMapping) throws(S3Error) -> String? {
+        try database.write { sql throws(S3Error) -> String? in
+            let current = try sql.mapping(bucketID: mapping.bucketID, backendID: mapping.backendID)
+            if let current, current.counter == mapping.counter, current.state == .ready { return current.physicalName }
+            try sql.setMapping(
+                bucketID: mapping.bucketID, backendID: mapping.backendID, counter: mapping.counter, state: .removed)
+            return nil
+        }
     }
 
     private func ask<T>(

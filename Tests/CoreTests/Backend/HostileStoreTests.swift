@@ -244,6 +244,28 @@ import Testing
         #expect(bodies.all[0].contains("<LocationConstraint>fi-hel-1</LocationConstraint>"))
     }
 
+    /// A bucket that another process of ours made between our look and our request is not taken for somebody else's.
+    @Test(arguments: [true, false])
+    func `a bucket that exists since a moment ago is ours when it takes our credentials`(isOurs: Bool) throws {
+        let looks = Failures()
+        let server = try HostileServer { connection in
+            while let head = connection.readHead() {
+                if head.hasPrefix("HEAD") {
+                    looks.add(head)
+                    let status = looks.all.count == 1 ? "404 No" : isOurs ? "200 OK" : "403 No"
+                    connection.send("HTTP/1.1 \(status)\r\nContent-Length: 0\r\n\r\n")
+                    continue
+                }
+                let body = "<Error><Code>BucketAlreadyExists</Code></Error>"
+                connection.send("HTTP/1.1 409 Conflict\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            }
+        }
+        let store = try S3Backend(
+            BackendScenario.record(.s3, endpoint: server.endpoint, accessKeyID: "AKIAEXAMPLE"), secret: [0x61])
+        #expect(try store.createBucket("photos") == (isOurs ? .ownedByUs : .taken))
+        #expect(looks.all.count == 2)
+    }
+
     @Test(arguments: [BucketAddressing.path, .virtual])
     func `a bucket stands in the path or in the host`(addressing: BucketAddressing) throws {
         let heads = Failures()
