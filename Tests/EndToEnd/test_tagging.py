@@ -1,5 +1,7 @@
 """Tags of objects and buckets, and the tag that asks for a number of replicas."""
 
+import concurrent.futures
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -200,6 +202,22 @@ def test_an_object_is_replicated_as_its_tag_says(stack):
     assert client.get_object(Bucket="tagged", Key="k")["Body"].read() == b"bytes"
     files = [path for path, size in stack.stored().items() if size == len(b"bytes")]
     assert len(files) == 1
+
+
+def test_tags_that_are_written_at_once_leave_the_replicas_of_the_one_that_stays(stack):
+    client = stack.boto3("alice")
+    client.create_bucket(Bucket="tagged")
+    client.put_object(Bucket="tagged", Key="k", Body=b"bytes", Tagging="replica-count=1")
+    raw = stack.raw("alice")
+
+    def write(number):
+        return raw.request("PUT", "/tagged/k?tagging", document(("replica-count", str(number)))).status
+
+    for _ in range(12):
+        with concurrent.futures.ThreadPoolExecutor(8) as writers:
+            assert set(writers.map(write, (1, 3) * 8)) == {200}
+        stack.worker_once()
+        assert present(stack, "k") == int(tag_set(client, "tagged", "k")["replica-count"])
 
 
 def test_a_buckets_tag_holds_for_what_is_there_and_what_is_written_from_then_on(stack):

@@ -31,8 +31,11 @@ enum TaggingOperations {
         let policy = try newPolicy(for: version, in: bucket, tags, call)
         let candidates = call.snapshot.candidates()
         let isThere = try call.database.write { sql throws(S3Error) in
-            guard try sql.setTags(versionID: version.id, tags) else { return false }
-            if let policy {
+            // Another request may have replaced the tags since they were read.
+            guard let replaced = try sql.version(id: version.id), try sql.setTags(versionID: version.id, tags) else {
+                return false
+            }
+            if try tags.replicaCount() != replaced.tags.replicaCount() {
                 try ReplicaChange(version, try sql.replicas(of: version.id), policy, candidates)
                     .apply(sql, at: .now(), renews: true)
             }
@@ -44,14 +47,14 @@ enum TaggingOperations {
         return Answer(head)
     }
 
-    /// The policy by which the version's replicas change; nil when the tags ask for no other number of them.
+    /// The policy of the version with the new tags.
     ///
-    /// Throws the placement's refusal when the policy with the new tags leaves too few backends.
+    /// Throws the placement's refusal when they ask for another number of replicas, for which there are too few backends.
     private static func newPolicy(
         for version: ObjectVersion, in bucket: Bucket, _ tags: [Tag], _ call: Call
-    ) throws(S3Error) -> EffectivePolicy? {
-        guard try tags.replicaCount() != version.tags.replicaCount() else { return nil }
+    ) throws(S3Error) -> EffectivePolicy {
         let policy = try call.snapshot.policy(for: bucket, tags: tags)
+        guard try tags.replicaCount() != version.tags.replicaCount() else { return policy }
         let decision = Placement.decide(
             policy, candidates: call.snapshot.candidates(), sizeBytes: version.sizeBytes)
         if case .refuse(let refusal) = decision { throw refusal.s3Error }
