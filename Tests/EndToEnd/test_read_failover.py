@@ -1,5 +1,6 @@
 """A read survives its backend: before the first byte, in the middle, and in ranges; without a replica it is cut."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -246,3 +247,11 @@ def test_the_object_of_another_version_is_not_served(stacks, payload):
     for headers, wanted in (((), body), ((("Range", "bytes=5-999"),), body[5:1000])):
         answer = stack.raw("alice").request("GET", target, headers=headers)
         assert answer.body == wanted
+    s3 = stack.boto3("alice")
+    upload = {"Bucket": bucket, "Key": "copy"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    for number in range(1, 9):
+        part = s3.upload_part_copy(
+            **upload, PartNumber=number, CopySource=f"{bucket}/k", CopySourceRange="bytes=5-999"
+        )["CopyPartResult"]
+        assert part["ETag"] == f'"{hashlib.md5(body[5:1000]).hexdigest()}"'

@@ -64,7 +64,7 @@ struct ObjectRelay: ~Copyable {
                     PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: range,
                     head: { found throws(BackendError) in
                         live.vitals.noteFirstByte(microseconds: MonotonicClock.microseconds() - begin)
-                        try verify(found, promises: rest, namesVersion: !isHeld, on: live)
+                        try found.verify(promises: rest, of: version, namesVersion: !isHeld, on: live)
                     },
                     piece: { piece throws(WireClosed) in
                         unsafe check?.add(piece)
@@ -88,22 +88,23 @@ struct ObjectRelay: ~Copyable {
             return error.kind == .stopped ? .clientLeft : .failed(error)
         }
     }
+}
 
+extension BackendObjectHead {
     /// Throws `.damaged` when what the backend is about to send cannot be these bytes of this version.
     ///
     /// Stores that lose user metadata, and adopted objects, name no version.
-    private func verify(
-        _ found: BackendObjectHead, promises rest: ClosedRange<Int64>, namesVersion: Bool, on live: LiveBackend
+    func verify(
+        promises bytes: ClosedRange<Int64>, of version: ObjectVersion, namesVersion: Bool = true, on live: LiveBackend
     ) throws(BackendError) {
-        guard found.sizeBytes == Int64(rest.count) else {
-            throw BackendError(
-                .damaged, backend: live.name, "has \(found.sizeBytes) bytes where \(rest.count) belong")
+        guard sizeBytes == Int64(bytes.count) else {
+            throw BackendError(.damaged, backend: live.name, "has \(sizeBytes) bytes where \(bytes.count) belong")
         }
-        if let total = found.totalBytes, total != version.sizeBytes {
+        if let totalBytes, totalBytes != version.sizeBytes {
             throw BackendError(
-                .damaged, backend: live.name, "has an object of \(total) bytes instead of \(version.sizeBytes)")
+                .damaged, backend: live.name, "has an object of \(totalBytes) bytes instead of \(version.sizeBytes)")
         }
-        if namesVersion, let named = found.metadata.first(where: { $0.name == ObjectDescription.versionField }),
+        if namesVersion, let named = metadata.first(where: { $0.name == ObjectDescription.versionField }),
             named.value != version.id.text
         {
             throw BackendError(.damaged, backend: live.name, "has the object of another version")

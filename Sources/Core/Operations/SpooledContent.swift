@@ -46,6 +46,7 @@ final class SpooledContent: ObjectContent {
     /// One attempt at one replica.
     private struct Filling {
         let spool: SpoolFile
+        let version: ObjectVersion
         let range: ClosedRange<Int64>?
         let wantedBytes: Int64
         var check: ContentCheck
@@ -57,6 +58,7 @@ final class SpooledContent: ObjectContent {
             _ spool: SpoolFile, _ version: ObjectVersion, _ range: ClosedRange<Int64>?, _ algorithm: ChecksumAlgorithm?
         ) {
             self.spool = spool
+            self.version = version
             self.range = range
             wantedBytes = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
             check = range == nil ? ContentCheck(version) : ContentCheck(sizeBytes: wantedBytes)
@@ -65,15 +67,12 @@ final class SpooledContent: ObjectContent {
 
         mutating func read(_ object: PhysicalObject, on live: LiveBackend) throws(BackendError) {
             guard wantedBytes > 0 else { return }
+            let bytes = range ?? 0...(version.sizeBytes - 1)
             try live.observe { backend throws(BackendError) in
                 try unsafe backend.get(
                     object, range: range,
                     head: { found throws(BackendError) in
-                        guard found.sizeBytes == wantedBytes else {
-                            throw BackendError(
-                                .damaged, backend: live.name,
-                                "\(found.sizeBytes) bytes where \(wantedBytes) belong")
-                        }
+                        try found.verify(promises: bytes, of: version, on: live)
                     },
                     piece: { piece throws(WireClosed) in
                         do throws(S3Error) { try unsafe spool.append(piece) } catch {
