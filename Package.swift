@@ -27,9 +27,12 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CProcessor"),
         .target(
             name: "Core",
-            dependencies: ["CLinux", "CSQLite", "CCurl", "COpenSSL", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CLinux", "CProcessor", "CSQLite", "CCurl", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(
             name: "CommandLineSupport",

@@ -1,6 +1,7 @@
 """CopyObject: directives, conditions, names, refusals, and the way the bytes take."""
 
 import hashlib
+import sqlite3
 
 import pytest
 from botocore.exceptions import ClientError
@@ -54,6 +55,25 @@ def test_a_copy_has_the_bytes_the_etag_and_the_metadata(client, source, target, 
     assert copy["LastModified"] == result["LastModified"]
     client.delete_object(Bucket=source, Key="dir/a")
     assert client.get_object(Bucket=target, Key="b")["Body"].read() == body
+
+
+def test_a_copy_of_an_object_without_a_checksum_gets_a_crc64nvme(stacks, payload):
+    stack = stacks.files()
+    stack.start()
+    bucket, body = stack.new_bucket("alice"), payload(70_000)
+    s3 = stack.boto3("alice")
+    s3.put_object(Bucket=bucket, Key="old", Body=body)
+    with sqlite3.connect(stack.database_path, timeout=10) as connection:
+        connection.execute("UPDATE versions SET checksum = NULL, checksum_algorithm = NULL")
+        connection.execute("UPDATE objects SET checksum_type = NULL, checksum_algorithm = NULL")
+    connection.close()
+    old = s3.get_object(Bucket=bucket, Key="old", ChecksumMode="ENABLED")
+    assert old["Body"].read() == body and not [name for name in old if name.startswith("Checksum")]
+    result = s3.copy_object(Bucket=bucket, Key="new", CopySource=f"{bucket}/old")["CopyObjectResult"]
+    value = checksum("crc64nvme", body)
+    assert (result["ChecksumCRC64NVME"], result["ChecksumType"]) == (value, "FULL_OBJECT")
+    new = s3.head_object(Bucket=bucket, Key="new", ChecksumMode="ENABLED")
+    assert (new["ChecksumCRC64NVME"], new["ETag"]) == (value, old["ETag"])
 
 
 def test_a_copy_does_not_share_bytes_with_its_source(client, source, world):

@@ -207,6 +207,43 @@ def test_an_upload_without_an_algorithm_gets_a_crc64nvme_of_the_whole(world, fre
     assert sink.getvalue() == parts[0] + parts[1]
 
 
+@pytest.mark.parametrize("names", [["CRC32", "CRC32", "CRC32"], ["CRC32", "SHA256", None], [None, "CRC64NVME", "SHA1"]])
+def test_parts_with_any_checksums_make_an_object_with_a_crc64nvme(world, fresh, payload, names):
+    s3 = world.boto3(request_checksum_calculation="when_required")
+    parts = [payload(PART), payload(PART), payload(77)]
+    upload = begin(s3, fresh)
+    done = []
+    for number, (part, name) in enumerate(zip(parts, names), 1):
+        options = {f"Checksum{name}": checksum(name.lower(), part)} if name else {}
+        answer = s3.upload_part(Bucket=fresh, Key="k", UploadId=upload, PartNumber=number, Body=part, **options)
+        field = f"Checksum{name or 'CRC64NVME'}"
+        assert answer[field] == checksum((name or "crc64nvme").lower(), part)
+        done.append({"PartNumber": number, "ETag": answer["ETag"], field: answer[field]})
+    s3.put_object(Bucket=fresh, Key="source", Body=parts[0][:1000], ChecksumAlgorithm="SHA256")
+    copied = s3.upload_part_copy(
+        Bucket=fresh, Key="k", UploadId=upload, PartNumber=9, CopySource=f"{fresh}/source", CopySourceRange="bytes=10-99"
+    )["CopyPartResult"]
+    assert copied["ChecksumCRC64NVME"] == checksum("crc64nvme", parts[0][10:100])
+    # The third part is no last one any more.
+    refused = [*done, {"PartNumber": 9, "ETag": copied["ETag"]}]
+    assert refusal(lambda: complete(s3, fresh, upload, refused)) == (400, "EntityTooSmall")
+    done[2] = {"PartNumber": 9, "ETag": copied["ETag"]}
+    whole = parts[0] + parts[1] + parts[0][10:100]
+    result = complete(s3, fresh, upload, done)
+    value = checksum("crc64nvme", whole)
+    assert (result["ChecksumCRC64NVME"], result["ChecksumType"]) == (value, "FULL_OBJECT")
+    got = s3.get_object(Bucket=fresh, Key="k", ChecksumMode="ENABLED")
+    assert (got["ChecksumCRC64NVME"], got["ChecksumType"]) == (value, "FULL_OBJECT")
+    assert got["Body"].read() == whole
+    attributes = s3.get_object_attributes(Bucket=fresh, Key="k", ObjectAttributes=["Checksum", "ObjectParts"])
+    assert attributes["Checksum"] == {"ChecksumCRC64NVME": value, "ChecksumType": "FULL_OBJECT"}
+    assert attributes["ObjectParts"]["TotalPartsCount"] == 3
+    (entry,) = [each for each in s3.list_objects_v2(Bucket=fresh)["Contents"] if each["Key"] == "k"]
+    assert (entry["ChecksumAlgorithm"], entry["ChecksumType"]) == (["CRC64NVME"], "FULL_OBJECT")
+    copy = s3.copy_object(Bucket=fresh, Key="copy", CopySource=f"{fresh}/k")["CopyObjectResult"]
+    assert (copy["ChecksumCRC64NVME"], copy["ChecksumType"]) == (value, "FULL_OBJECT")
+
+
 def test_a_full_object_checksum(world, fresh, payload):
     s3 = world.boto3()
     parts = [payload(PART), payload(PART), payload(77)]

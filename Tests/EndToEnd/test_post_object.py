@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from support import clients, sigv4
+from support.checksums import checksum
 from support.rawclient import Answer
 
 BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
@@ -129,6 +130,10 @@ class TestAcceptedForms:
         assert stored["Body"].read() == content
         assert (stored["ContentType"], stored["Metadata"]) == ("image/png", {"who": "alice"})
         assert answer.headers["ETag"] == stored["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
+        value = checksum("crc64nvme", content)
+        assert answer.headers["x-amz-checksum-crc64nvme"] == value
+        head = s3.head_object(Bucket=bucket, Key="up/cat.png", ChecksumMode="ENABLED")
+        assert (head["ChecksumCRC64NVME"], head["ChecksumType"]) == (value, "FULL_OBJECT")
 
     def test_the_form_of_boto3_in_the_hands_of_curl(self, gateway, s3, bucket, payload, tmp_path):
         file = tmp_path / "photo of a cat.jpg"

@@ -1,66 +1,88 @@
-/// A reflected CRC over 32 or 64 bits, sixteen bytes a step through sixteen tables.
+/// A reflected CRC over 32 or 64 bits: whole blocks through `CarrylessFold` where the processor can, the rest sixteen
+/// bytes a step through sixteen tables.
 ///
 /// Source of the method: Kounavis and Berry, "A Systematic Approach to Building High Performance Software-based CRC
 /// Generators" (slicing). hot: the micro-benchmark "checksums".
-struct ReflectedCRC<Word: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
-    /// `tables[k * 256 + b]` is what byte `b` does to the register when `k` more bytes follow it.
-    private let tables: [Word]
-    private var register = Word.max
+struct ReflectedCRC: Sendable {
+    /// What does not change while a CRC is computed.
+    struct Method: Sendable {
+        let sizeBytes: Int
+        /// `tables[k * 256 + b]` is what byte `b` does to the register when `k` more bytes follow it.
+        fileprivate let tables: [UInt64]
+        /// Nil where the processor cannot.
+        fileprivate let fold: CarrylessFold?
 
-    private static var sliceCount: Int { 16 }
-
-    /// Makes the tables of `polynomial`, bits reversed.
-    static func tables(_ polynomial: Word) -> [Word] {
-        var tables = [Word](repeating: 0, count: sliceCount * 256)
-        for byte in 0..<256 {
-            var word = Word(byte)
-            for _ in 0..<8 { word = word & 1 == 0 ? word >> 1 : word >> 1 ^ polynomial }
-            tables[byte] = word
+        /// `polynomial` has its bits reversed.
+        init<Word: FixedWidthInteger & UnsignedInteger & Sendable>(_ polynomial: Word) {
+            sizeBytes = Word.bitWidth / 8
+            fold = CarrylessFold.isPossible ? CarrylessFold(polynomial) : nil
+            var tables = [UInt64](repeating: 0, count: ReflectedCRC.sliceCount * 256)
+            for byte in 0..<256 {
+                var word = UInt64(byte)
+                for _ in 0..<8 { word = word & 1 == 0 ? word >> 1 : word >> 1 ^ UInt64(polynomial) }
+                tables[byte] = word
+            }
+            for index in 256..<tables.count {
+                let before = tables[index - 256]
+                tables[index] = before >> 8 ^ tables[Int(before & 0xFF)]
+            }
+            self.tables = tables
         }
-        for index in 256..<tables.count {
-            let before = tables[index - 256]
-            tables[index] = before >> 8 ^ tables[Int(before & 0xFF)]
-        }
-        return tables
     }
 
-    init(tables: [Word]) { self.tables = tables }
+    private let method: Method
+    /// Of 32 bits, the lower half.
+    private var register: UInt64
+
+    private static let sliceCount = 16
+    /// Fewer bytes are not worth folding.
+    private static let leastFoldedBytes = 4 * CarrylessFold.blockBytes
+
+    init(_ method: Method) {
+        self.method = method
+        register = UInt64.max >> UInt64(64 - method.sizeBytes * 8)
+    }
 
     mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        var crc = register
-        unsafe tables.withUnsafeBufferPointer { tables in
-            var offset = 0
-            while bytes.count - offset >= Self.sliceCount {
-                let first = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                let second = unsafe UInt64(
-                    littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
-                crc = unsafe Self.step(tables, first ^ UInt64(crc), second)
-                offset += Self.sliceCount
-            }
-            while offset < bytes.count {
-                let index = unsafe Int(UInt8(truncatingIfNeeded: crc) ^ bytes[offset])
-                crc = unsafe crc >> 8 ^ tables[index]
-                offset += 1
-            }
+        guard let fold = method.fold, bytes.count >= Self.leastFoldedBytes else {
+            register = unsafe Self.slice(bytes, register, method.tables)
+            return
         }
-        register = crc
+        let foldedBytes = bytes.count / CarrylessFold.blockBytes * CarrylessFold.blockBytes
+        let folded = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<foldedBytes])
+        let block = unsafe fold.fold(folded, register: register)
+        register = unsafe withUnsafeBytes(of: block) { unsafe Self.slice($0, 0, method.tables) }
+        register = unsafe Self.slice(UnsafeRawBufferPointer(rebasing: bytes[foldedBytes...]), register, method.tables)
     }
 
     /// The value, big-endian, as S3 writes it.
     var bytes: [UInt8] {
-        let value = ~register
-        return stride(from: Word.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> Word($0)) }
+        let value = (~register << UInt64(64 - method.sizeBytes * 8)).bigEndian
+        return unsafe withUnsafeBytes(of: value) { unsafe Array($0.prefix(method.sizeBytes)) }
+    }
+
+    private static func slice(_ bytes: UnsafeRawBufferPointer, _ register: UInt64, _ tables: [UInt64]) -> UInt64 {
+        var crc = register
+        unsafe tables.withUnsafeBufferPointer { tables in
+            var offset = 0
+            while bytes.count - offset >= sliceCount {
+                let first = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                let second = unsafe UInt64(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+                crc = unsafe half(tables, first ^ crc, lastSlice: 15) ^ half(tables, second, lastSlice: 7)
+                offset += sliceCount
+            }
+            while offset < bytes.count {
+                crc = unsafe crc >> 8 ^ tables[Int(UInt8(truncatingIfNeeded: crc) ^ bytes[offset])]
+                offset += 1
+            }
+        }
+        return crc
     }
 
     @inline(__always)
-    private static func step(_ tables: UnsafeBufferPointer<Word>, _ first: UInt64, _ second: UInt64) -> Word {
-        let high = unsafe half(tables, first, lastSlice: 15)
-        return unsafe high ^ half(tables, second, lastSlice: 7)
-    }
-
-    @inline(__always)
-    private static func half(_ tables: UnsafeBufferPointer<Word>, _ word: UInt64, lastSlice: Int) -> Word {
-        @inline(__always) func slice(_ number: Int) -> Word {
+    private static func half(_ tables: UnsafeBufferPointer<UInt64>, _ word: UInt64, lastSlice: Int) -> UInt64 {
+        @inline(__always) func slice(_ number: Int) -> UInt64 {
             unsafe tables[(lastSlice - number) << 8 | Int(word >> UInt64(number * 8) & 0xFF)]
         }
         let left = slice(0) ^ slice(1) ^ (slice(2) ^ slice(3))
@@ -75,13 +97,13 @@ enum CRC {
     /// NVM Express NVM Command Set Specification 1.0, section 5.2.1.3.4 (64b CRC).
     static let crc64nvmePolynomial: UInt64 = 0x9A6C_9329_AC4B_C9B5
 
-    private static let crc32Tables = ReflectedCRC.tables(crc32Polynomial)
-    private static let crc32cTables = ReflectedCRC.tables(crc32cPolynomial)
-    private static let crc64nvmeTables = ReflectedCRC.tables(crc64nvmePolynomial)
+    private static let crc32Method = ReflectedCRC.Method(crc32Polynomial)
+    private static let crc32cMethod = ReflectedCRC.Method(crc32cPolynomial)
+    private static let crc64nvmeMethod = ReflectedCRC.Method(crc64nvmePolynomial)
 
     /// ISO/IEC 13239, as in zlib and Ethernet.
-    static var crc32: ReflectedCRC<UInt32> { ReflectedCRC(tables: crc32Tables) }
+    static var crc32: ReflectedCRC { ReflectedCRC(crc32Method) }
     /// Castagnoli (RFC 3720 section 12.1).
-    static var crc32c: ReflectedCRC<UInt32> { ReflectedCRC(tables: crc32cTables) }
-    static var crc64nvme: ReflectedCRC<UInt64> { ReflectedCRC(tables: crc64nvmeTables) }
+    static var crc32c: ReflectedCRC { ReflectedCRC(crc32cMethod) }
+    static var crc64nvme: ReflectedCRC { ReflectedCRC(crc64nvmeMethod) }
 }

@@ -3,8 +3,7 @@
 /// A value, like `SHA256Stream`.
 package struct ChecksumStream: Sendable {
     private enum State: Sendable {
-        case crc32(ReflectedCRC<UInt32>)
-        case crc64(ReflectedCRC<UInt64>)
+        case crc(ReflectedCRC)
         case sha1(SHA1Stream)
         case sha256(SHA256Stream)
     }
@@ -16,9 +15,9 @@ package struct ChecksumStream: Sendable {
         self.algorithm = algorithm
         state =
             switch algorithm {
-            case .crc32: .crc32(CRC.crc32)
-            case .crc32c: .crc32(CRC.crc32c)
-            case .crc64nvme: .crc64(CRC.crc64nvme)
+            case .crc32: .crc(CRC.crc32)
+            case .crc32c: .crc(CRC.crc32c)
+            case .crc64nvme: .crc(CRC.crc64nvme)
             case .sha1: .sha1(SHA1Stream())
             case .sha256: .sha256(SHA256Stream())
             }
@@ -26,12 +25,9 @@ package struct ChecksumStream: Sendable {
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         switch state {
-        case .crc32(var crc):
+        case .crc(var crc):
             unsafe crc.update(bytes)
-            state = .crc32(crc)
-        case .crc64(var crc):
-            unsafe crc.update(bytes)
-            state = .crc64(crc)
+            state = .crc(crc)
         case .sha1(var stream):
             unsafe stream.update(bytes)
             state = .sha1(stream)
@@ -45,8 +41,7 @@ package struct ChecksumStream: Sendable {
     package func finish() -> ObjectChecksum {
         let value =
             switch state {
-            case .crc32(let crc): crc.bytes
-            case .crc64(let crc): crc.bytes
+            case .crc(let crc): crc.bytes
             case .sha1(let stream): stream.finish()
             case .sha256(let stream): stream.finish()
             }

@@ -20,6 +20,7 @@ enum Migrations {
         Migration(version: 10, name: "imports", script: importSchema),
         Migration(version: 11, name: "records of versions", script: recordSchema),
         Migration(version: 12, name: "findings and sweeps", script: reconcileSchema),
+        Migration(version: 13, name: "checksums of parts", script: checksumSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -8,15 +8,15 @@ extension SQLConnection {
         try run(
             """
             INSERT INTO upload_parts (
-                upload_id, number, size_bytes, md5, checksum_algorithm, checksum, last_modified, tokens)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                upload_id, number, size_bytes, md5, checksum_algorithm, checksum, last_modified, tokens, crc64nvme)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             ON CONFLICT (upload_id, number) DO UPDATE SET
                 size_bytes = excluded.size_bytes, md5 = excluded.md5,
                 checksum_algorithm = excluded.checksum_algorithm, checksum = excluded.checksum,
-                last_modified = excluded.last_modified, tokens = excluded.tokens
+                last_modified = excluded.last_modified, tokens = excluded.tokens, crc64nvme = excluded.crc64nvme
             """, .bytes(id.bytes), .int(Int64(part.number.value)), .int(part.sizeBytes), .bytes(part.md5),
             SQLValue(part.checksum?.algorithm.rawValue), SQLValue(part.checksum?.value), SQLValue(part.lastModified),
-            .text(PartTokens.text(part.tokens)))
+            .text(PartTokens.text(part.tokens)), SQLValue(part.unnamedChecksum))
         return true
     }
 
@@ -24,7 +24,7 @@ extension SQLConnection {
     package func uploadParts(_ id: VersionID, after: Int = 0, limit: Int) throws(S3Error) -> [UploadPart] {
         try all(
             """
-            SELECT number, size_bytes, md5, checksum_algorithm, checksum, last_modified, tokens
+            SELECT number, size_bytes, md5, checksum_algorithm, checksum, last_modified, tokens, crc64nvme
             FROM upload_parts WHERE upload_id = $1 AND number > $2 ORDER BY number LIMIT $3
             """, .bytes(id.bytes), .int(Int64(after)), .int(Int64(limit))
         ) { (row) throws(S3Error) in
@@ -32,7 +32,8 @@ extension SQLConnection {
             if !row.isNull(3) { checksum = ObjectChecksum(algorithm: try row.word(3), value: row.bytes(4)) }
             return UploadPart(
                 number: try partNumber(row, 0), sizeBytes: row.int(1), md5: row.bytes(2), checksum: checksum,
-                lastModified: row.time(5), tokens: try PartTokens.parse(row.text(6)))
+                unnamedChecksum: row.optionalBytes(7), lastModified: row.time(5),
+                tokens: try PartTokens.parse(row.text(6)))
         }
     }
 
@@ -57,12 +58,26 @@ extension SQLConnection {
             """
             SELECT number, start, size_bytes, md5, checksum FROM version_parts
             WHERE version_sequence = $1 AND number > $2 ORDER BY number LIMIT $3
-            """, .int(sequence), .int(Int64(after)), .int(Int64(limit))
-        ) { (row) throws(S3Error) in
-            VersionPart(
-                number: try partNumber(row, 0), offset: row.int(1), sizeBytes: row.int(2), md5: row.bytes(3),
-                checksum: row.optionalBytes(4))
-        }
+            """, .int(sequence), .int(Int64(after)), .int(Int64(limit)), row: versionPart)
+    }
+
+    /// Returns up to `limit` parts with numbers above `after`, by number, that are not empty and whole inside of `bytes`.
+    package func versionParts(
+        sequence: Int64, inside bytes: ClosedRange<Int64>, after: Int = 0, limit: Int
+    ) throws(S3Error) -> [VersionPart] {
+        try all(
+            """
+            SELECT number, start, size_bytes, md5, checksum FROM version_parts
+            WHERE version_sequence = $1 AND number > $2 AND start >= $3 AND start + size_bytes <= $4 AND size_bytes > 0
+            ORDER BY number LIMIT $5
+            """, .int(sequence), .int(Int64(after)), .int(bytes.lowerBound), .int(bytes.upperBound + 1),
+            .int(Int64(limit)), row: versionPart)
+    }
+
+    private func versionPart(_ row: any SQLStatement) throws(S3Error) -> VersionPart {
+        VersionPart(
+            number: try partNumber(row, 0), offset: row.int(1), sizeBytes: row.int(2), md5: row.bytes(3),
+            checksum: row.optionalBytes(4))
     }
 
     private func partNumber(_ row: any SQLStatement, _ column: Int) throws(S3Error) -> PartNumber {

@@ -79,23 +79,32 @@ package struct UploadPart: Sendable, Hashable {
     /// 16 bytes.
     package var md5: [UInt8]
     package var checksum: ObjectChecksum?
+    /// A `ChecksumAlgorithm.unnamed`, for an object that nobody named an algorithm for, beside a `checksum` of another one.
+    package var unnamedChecksum: [UInt8]?
     package var lastModified: Timestamp
     /// What each backend calls these bytes, by backend.
     package var tokens: [Int64: String]
 
     package init(
-        number: PartNumber, sizeBytes: Int64, md5: [UInt8], checksum: ObjectChecksum?, lastModified: Timestamp,
-        tokens: [Int64: String]
+        number: PartNumber, sizeBytes: Int64, md5: [UInt8], checksum: ObjectChecksum?, unnamedChecksum: [UInt8]? = nil,
+        lastModified: Timestamp, tokens: [Int64: String]
     ) {
         self.number = number
         self.sizeBytes = sizeBytes
         self.md5 = md5
         self.checksum = checksum
+        self.unnamedChecksum = unnamedChecksum
         self.lastModified = lastModified
         self.tokens = tokens
     }
 
     package var eTag: String { Hex.text(md5) }
+
+    /// Returns its checksum of this algorithm; nil when that is not known.
+    package func checksum(of algorithm: ChecksumAlgorithm) -> [UInt8]? {
+        if let checksum, checksum.algorithm == algorithm { return checksum.value }
+        return algorithm == .unnamed ? unnamedChecksum : nil
+    }
 }
 
 /// One part of a version; its checksum is of the version's algorithm.

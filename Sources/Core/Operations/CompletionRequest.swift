@@ -43,10 +43,9 @@ struct CompletionRequest {
             var offset: Int64 = 0
             return parts.map { part in
                 defer { offset += part.sizeBytes }
-                let isOfAlgorithm = checksum != nil && part.checksum?.algorithm == checksum?.algorithm
                 return VersionPart(
                     number: part.number, offset: offset, sizeBytes: part.sizeBytes, md5: part.md5,
-                    checksum: isOfAlgorithm ? part.checksum?.value : nil)
+                    checksum: checksum.flatMap { part.checksum(of: $0.algorithm) })
             }
         }
     }
@@ -113,10 +112,8 @@ struct CompletionRequest {
         guard claim == nil || claim?.algorithm == algorithm else { throw Self.mismatch(algorithm) }
         var values: [(checksum: [UInt8], sizeBytes: Int64)] = []
         for part in parts {
-            guard let checksum = part.checksum, checksum.algorithm == algorithm else {
-                throw Self.mismatch(algorithm)
-            }
-            values.append((checksum.value, part.sizeBytes))
+            guard let checksum = part.checksum(of: algorithm) else { throw Self.mismatch(algorithm) }
+            values.append((checksum, part.sizeBytes))
         }
         let whole =
             upload.checksumType == .composite
@@ -132,7 +129,7 @@ struct CompletionRequest {
 
     /// What the object gets when nobody named an algorithm: it needs to be known of every part.
     private static func unnamed(_ parts: [UploadPart]) -> ChecksumAlgorithm? {
-        parts.allSatisfy { $0.checksum?.algorithm == .unnamed } ? .unnamed : nil
+        parts.allSatisfy { $0.checksum(of: .unnamed) != nil } ? .unnamed : nil
     }
 
     private static func mismatch(_ algorithm: ChecksumAlgorithm) -> S3Error {

@@ -147,7 +147,9 @@ enum CopyObject {
             headers: wish.replacesMetadata ? try ObjectHeaders.stored(from: call.request.headers) : source.headers,
             isNull: writer.bucket.versioning != .enabled, tags: wish.tags ?? source.tags)
         takesTime(version)
-        let wantsOtherChecksum = wish.algorithm != nil && wish.algorithm != source.checksum?.algorithm
+        // A copy of an object that has no checksum gets one, as every new object does.
+        let wantsOtherChecksum =
+            source.checksum == nil || wish.algorithm != nil && wish.algorithm != source.checksum?.algorithm
         let stored: ObjectWriter.Stored
         do throws(S3Error) {
             if let md5 = md5(of: source), !wantsOtherChecksum {

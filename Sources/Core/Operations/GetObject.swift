@@ -11,6 +11,8 @@ enum GetObject {
         let version: ObjectVersion
         let replicas: [Replica]
         let range: ClosedRange<Int64>?
+        /// The part that was asked for by its number.
+        var part: VersionPart?
         let head: ResponseHead
     }
 
@@ -59,9 +61,12 @@ enum GetObject {
             }
             return true
         }
-        var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head)
+        let check = try BodyCheck.find(plan.version, plan.range, part: plan.part, call)
+        var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head, check: check)
         var last = ""
         var suspects: [Replica] = []
+        /// Those that gave bytes, and then failed.
+        var givers: [Replica] = []
         // After the answer: the client need not wait for it.
         defer { if !suspects.isEmpty { call.world.damageReports.report(suspects, of: plan.version, call) } }
         for (replica, live) in readable where !relay.isSpoiled {
@@ -74,6 +79,9 @@ enum GetObject {
                 last = "\(error.backend): \(error.cause)"
                 failures.append(last)
                 if error.kind == .missing || error.kind == .damaged { suspects.append(replica) }
+                // The wrong bytes may have come from any that gave some.
+                if relay.isSpoiled { suspects += givers }
+                if relay.hasSent { givers.append(replica) }
                 log.warning("replica failed", metadata: call.logMetadata(cause: last))
             }
         }
@@ -124,7 +132,7 @@ enum GetObject {
             guard part.sizeBytes > 0 || version.sizeBytes == 0 else { throw S3Error(.invalidRange) }
             var head = responseHead(call, bucket, version, part.range)
             head.add("x-amz-mp-parts-count", String(partCount))
-            return Plan(version: version, replicas: replicas, range: part.range, head: head)
+            return Plan(version: version, replicas: replicas, range: part.range, part: part, head: head)
         }
         guard number.value == 1, partCount == nil else {
             throw S3Error(.invalidPartNumber).detail("ActualPartCount", String(partCount ?? 1))

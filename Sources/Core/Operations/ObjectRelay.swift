@@ -2,8 +2,8 @@
 /// middle, the next one goes on at the exact byte, and the client notices nothing.
 ///
 /// A physical key is written with one content only, so the size, the total of a range and the version that the object
-/// names must be those of the version. What a store's memory or wire did to the bytes themselves is found where the whole
-/// object goes by and is not too large.
+/// names must be those of the version. What a store's memory or wire did to the bytes themselves `BodyCheck` finds: the piece
+/// with the last byte of what it compares goes out after the comparison only.
 struct ObjectRelay: ~Copyable {
     private let version: ObjectVersion
     /// The first and the last byte that the client asked for.
@@ -13,8 +13,12 @@ struct ObjectRelay: ~Copyable {
     private(set) var isHeadSent = false
     /// Follows the bytes that were sent; nil when they are not compared.
     private var check: BodyCheck?
-    /// True when the client has bytes that are not the version's: then nobody may go on.
-    var isSpoiled: Bool { sentBytes > 0 && check?.isDamaged ?? false }
+    /// `check` before the first byte.
+    private let freshCheck: BodyCheck?
+    /// Whether the client has bytes that are not the version's: then nobody may go on.
+    private(set) var isSpoiled = false
+    /// Whether the client has bytes.
+    var hasSent: Bool { sentBytes > 0 }
 
     /// What became of the attempt with one replica.
     enum Outcome {
@@ -25,16 +29,17 @@ struct ObjectRelay: ~Copyable {
         case failed(BackendError)
     }
 
-    /// Whole bodies up to this size are compared before the first byte goes out.
+    /// Bodies up to this size are compared before the first byte goes out.
     private static let heldBytes: Int64 = 64 << 10
-    /// Whole bodies up to this size are compared before the last byte goes out; larger ones by the worker.
-    private static let comparedBytes: Int64 = 8 << 20
 
-    /// `range` is nil for the whole object, which has at least one byte.
-    init(_ version: ObjectVersion, range: ClosedRange<Int64>?, head: ResponseHead) {
+    /// `range` is nil for the whole object, which has at least one byte; `check` is of these bytes.
+    init(_ version: ObjectVersion, range: ClosedRange<Int64>?, head: ResponseHead, check: BodyCheck?) {
         self.version = version
         self.head = head
         bytes = range ?? 0...(version.sizeBytes - 1)
+        var check = check
+        check?.begin(at: bytes.lowerBound)
+        freshCheck = check
     }
 
     private var isWhole: Bool { bytes.lowerBound == 0 && bytes.upperBound == version.sizeBytes - 1 }
@@ -46,12 +51,12 @@ struct ObjectRelay: ~Copyable {
         let rest = bytes.lowerBound + sentBytes...bytes.upperBound
         // The whole object is asked for without a range, which every store serves best.
         let range = isWhole && sentBytes == 0 ? nil : rest
-        var check =
-            sentBytes > 0 ? self.check : isWhole && version.sizeBytes <= Self.comparedBytes ? BodyCheck(version) : nil
-        let isHeld = check != nil && version.sizeBytes <= Self.heldBytes
+        var check = sentBytes > 0 ? self.check : freshCheck
+        let isHeld = Int64(bytes.count) <= Self.heldBytes && check?.isOf(bytes) ?? false
         var held: [UInt8] = []
         var sent = sentBytes
         var hasHead = isHeadSent
+        var damagedOffset: Int64?
         defer {
             sentBytes = sent
             isHeadSent = hasHead
@@ -67,9 +72,15 @@ struct ObjectRelay: ~Copyable {
                         try found.verify(promises: rest, of: version, namesVersion: !isHeld, on: live)
                     },
                     piece: { piece throws(WireClosed) in
+                        let before = check
                         unsafe check?.add(piece)
-                        guard check?.isDamaged != true else { throw WireClosed() }
-                        let isPart = isHeld && Int64(held.count + piece.count) < version.sizeBytes
+                        damagedOffset = check?.damagedOffset
+                        guard damagedOffset == nil else {
+                            // Nothing of this piece goes out, so another replica can go on where it began.
+                            check = before
+                            throw WireClosed()
+                        }
+                        let isPart = isHeld && held.count + piece.count < bytes.count
                         if isPart || !held.isEmpty { unsafe held.append(contentsOf: piece) }
                         if isPart { return }
                         if !hasHead {
@@ -82,7 +93,8 @@ struct ObjectRelay: ~Copyable {
             }
             return .sent
         } catch {
-            if check?.isDamaged ?? false {
+            if let damagedOffset {
+                isSpoiled = damagedOffset < bytes.lowerBound + sent
                 return .failed(BackendError(.damaged, backend: live.name, "the content does not match its checksum"))
             }
             return error.kind == .stopped ? .clientLeft : .failed(error)

@@ -109,7 +109,7 @@ struct RejoinedUpload: Sendable {
     ) throws(BackendError) -> SpoolFile {
         let spool = try spooled(backend) { _ throws(S3Error) in }
         guard part.sizeBytes > 0 else { return spool }
-        var check = ContentCheck(part, of: version)
+        var check = ContentCheck(part, of: version, needsMD5: false)
         var failure: S3Error?
         do throws(BackendError) {
             try unsafe backend.get(

@@ -61,7 +61,7 @@ final class SpooledContent: ObjectContent {
             self.version = version
             self.range = range
             wantedBytes = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
-            check = range == nil ? ContentCheck(version) : ContentCheck(sizeBytes: wantedBytes)
+            check = range == nil ? ContentCheck(version, needsMD5: true) : ContentCheck(sizeBytes: wantedBytes)
             checksum = algorithm.map { ChecksumStream($0) }
         }
 

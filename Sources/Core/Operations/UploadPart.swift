@@ -16,7 +16,8 @@ enum UploadPartOperation {
                 "Checksum Type mismatch occurred, expected checksum Type: \(wanted.rawValue.lowercased()), "
                     + "actual checksum Type: \(got.rawValue.lowercased())")
         }
-        let part = try UploadWriter(call, bucket, tags: upload.tags).store(payload.asPart, as: number, of: upload)
+        let part = try UploadWriter(call, bucket, tags: upload.tags).store(
+            payload.part(of: upload), as: number, of: upload)
         var head = call.head(200)
         head.add("ETag", "\"\(part.eTag)\"")
         if let checksum = part.checksum { head.add(checksum.headerName, checksum.base64) }

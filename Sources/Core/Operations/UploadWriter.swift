@@ -142,9 +142,11 @@ struct UploadWriter {
         guard receipts.allSatisfy({ $0.value.receipt.md5 == md5 }) else {
             throw S3Error(.internalError, cause: "two backends were sent different bytes of a part of \(upload.id)")
         }
+        let computed = receipts.first?.value.checksum
         let part = UploadPart(
             number: number, sizeBytes: content.sizeBytes, md5: md5,
-            checksum: content.checksum ?? receipts.first?.value.checksum, lastModified: .now(),
+            checksum: content.checksum ?? computed, unnamedChecksum: content.checksum == nil ? nil : computed?.value,
+            lastModified: .now(),
             tokens: Dictionary(uniqueKeysWithValues: receipts.map { ($0.backendID, $0.value.receipt.token) }))
         try count(part, of: upload, at: places, failures)
         return part
@@ -189,8 +191,10 @@ struct PartContent: Sendable {
 }
 
 extension VerifiedPayload {
-    var asPart: PartContent {
-        let missing = checksum == nil ? ChecksumAlgorithm.unnamed : nil
+    /// The part of `upload` that this is.
+    func part(of upload: Upload) -> PartContent {
+        let isMissing = checksum == nil || upload.checksumAlgorithm == nil && checksum?.algorithm != .unnamed
+        let missing = isMissing ? ChecksumAlgorithm.unnamed : nil
         return PartContent(
             sizeBytes: decodedSizeBytes, md5: md5, checksum: checksum,
             makeReader: { () throws(S3Error) in try self.makeReader(computing: missing) })

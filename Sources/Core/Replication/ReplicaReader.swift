@@ -6,20 +6,23 @@ struct ReplicaReader {
     var part: VersionPart?
     /// Whether only the size of that part is known: the whole has to be checked by the caller.
     var isRange = false
+    /// Whether the MD5 is needed even where there is a checksum to compare.
+    var needsMD5 = true
 
     private var wantedBytes: Int64 { part?.sizeBytes ?? version.sizeBytes }
 
-    /// Hands the bytes to `sink` as they come and returns their MD5.
+    /// Hands the bytes to `sink` as they come and returns what they were compared with, which knows their MD5.
     ///
     /// Throws `.damaged` for wrong bytes, `.missing` when there are none, `.stopped` when `sink` failed or the job is not
     /// to go on.
     func read(
         _ replica: Replica, on live: LiveBackend, into sink: (UnsafeRawBufferPointer) throws(S3Error) -> Void
-    ) throws(BackendError) -> [UInt8] {
-        var check = isRange ? ContentCheck(sizeBytes: wantedBytes) : ContentCheck(version)
-        if let part, !isRange { check = ContentCheck(part, of: version) }
+    ) throws(BackendError) -> ContentCheck {
+        var check =
+            isRange ? ContentCheck(sizeBytes: wantedBytes) : ContentCheck(version, needsMD5: needsMD5)
+        if let part, !isRange { check = ContentCheck(part, of: version, needsMD5: needsMD5) }
         // No range can ask for nothing.
-        guard wantedBytes > 0 || part == nil else { return check.md5 }
+        guard wantedBytes > 0 || part == nil else { return check }
         var ownFailure: String?
         do throws(BackendError) {
             try live.observe { backend throws(BackendError) in
@@ -47,6 +50,6 @@ struct ReplicaReader {
             throw error
         }
         if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
-        return check.md5
+        return check
     }
 }

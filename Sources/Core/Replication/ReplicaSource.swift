@@ -84,6 +84,6 @@ struct ReplicaSource {
 
     private func fill(_ spool: SpoolFile, from replica: Replica, on live: LiveBackend) throws(BackendError) -> [UInt8] {
         let reader = ReplicaReader(context: context, version: version, part: part, isRange: isRange)
-        return try unsafe reader.read(replica, on: live) { piece throws(S3Error) in try unsafe spool.append(piece) }
+        return try unsafe reader.read(replica, on: live) { piece throws(S3Error) in try unsafe spool.append(piece) }.md5
     }
 }

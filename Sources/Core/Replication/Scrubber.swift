@@ -219,7 +219,10 @@ struct ReplicaCheck {
 
     /// Throws `.damaged` or `.missing` for a replica that is not as it should be, `.stopped` when the worker stops.
     func run(_ replica: Replica, on live: LiveBackend) throws(BackendError) {
-        var pieces = parts.isEmpty ? [ContentCheck(version)] : parts.map { ContentCheck($0, of: version) }
+        var pieces =
+            parts.isEmpty
+            ? [ContentCheck(version, needsMD5: false)]
+            : parts.map { ContentCheck($0, of: version, needsMD5: false) }
         var left = parts.isEmpty ? [Int64.max] : parts.map(\.sizeBytes)
         var index = 0
         try live.observe { backend throws(BackendError) in

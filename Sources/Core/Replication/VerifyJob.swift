@@ -41,7 +41,7 @@ struct VerifyJob {
         let wanted = parts.isEmpty ? [nil] : parts.map(Optional.some)
         for part in wanted {
             try context.checkGoingOn()
-            let reader = ReplicaReader(context: context, version: version, part: part)
+            let reader = ReplicaReader(context: context, version: version, part: part, needsMD5: false)
             do throws(BackendError) { _ = try unsafe reader.read(replica, on: live) { _ in } } catch {
                 try context.checkGoingOn()
                 guard error.kind == .missing || error.kind == .damaged else { throw JobFailure(error) }

@@ -54,6 +54,22 @@ import Testing
         }
     }
 
+    @Test func `what is folded gives what one bit a step gives, for every length and cut around the blocks`() {
+        let bytes = (0..<1400).map { UInt8(truncatingIfNeeded: $0 * $0 &* 131 + $0 >> 3) }
+        for count in Array(250..<330) + [383, 384, 511, 512, 513, 1023, 1024, 1400] {
+            let part = Array(bytes[(bytes.count - count)...])
+            let wanted = (
+                bitwise(0xEDB8_8320, bits: 32, part), bitwise(0x82F6_3B78, bits: 32, part),
+                bitwise(0x9A6C_9329_AC4B_C9B5, bits: 64, part)
+            )
+            for cut in [0, 1, count / 2, count - 1] {
+                #expect(checksum(.crc32, part, cutAt: cut).value == wanted.0)
+                #expect(checksum(.crc32c, part, cutAt: cut).value == wanted.1)
+                #expect(checksum(.crc64nvme, part, cutAt: cut).value == wanted.2)
+            }
+        }
+    }
+
     @Test func `names and sizes are strict`() {
         #expect(ChecksumAlgorithm(headerName: "x-amz-checksum-crc64nvme".utf8) == .crc64nvme)
         #expect(ChecksumAlgorithm(headerName: "x-amz-checksum-md5".utf8) == nil)

@@ -14,7 +14,7 @@ enum TidyRules {
     /// Where each C library may be imported: the folder of its wrapper.
     static let wrapperFolders = [
         "CLinux": "Sources/Core/Backend", "CSQLite": "Sources/Core/Metadata", "CCurl": "Sources/Core/Backend",
-        "COpenSSL": "Sources/Core/Auth",
+        "COpenSSL": "Sources/Core/Auth", "CProcessor": "Sources/Core/Auth",
         "CFastCGI": "Sources/S3GWFCGI",
     ]
 

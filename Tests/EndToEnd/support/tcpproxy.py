@@ -20,7 +20,8 @@ class TCPProxy:
     are the answer to every request instead of the target's. `at`: (bytes, action): the first connection on which that
     many bytes came down makes the proxy "reset", "close" or "stall" for good; every byte before that is passed on.
     `swallow`: bytes; a connection on which a request with them went up is reset when its answer comes down, so that the
-    target has done what was asked, and the client never hears of it.
+    target has done what was asked, and the client never hears of it. `flip`: of the bytes that come down a connection,
+    the one with this number is another one.
     """
 
     def __init__(self, target):
@@ -29,6 +30,7 @@ class TCPProxy:
         self.answer = None
         self.at = None
         self.swallow = None
+        self.flip = None
         self.swallowed = 0
         self._marked = set()
         self.connections = 0
@@ -136,6 +138,9 @@ class TCPProxy:
                 if client in self._marked:
                     self.swallowed += 1
                     return self._reset(client)
+                if self.flip is not None and 0 <= self.flip - passed < len(piece):
+                    place = self.flip - passed
+                    piece = piece[:place] + bytes([piece[place] ^ 1]) + piece[place + 1 :]
                 if self.at and passed + len(piece) > self.at[0]:
                     client.sendall(piece[: max(0, self.at[0] - passed)])
                     return self._act(client)
