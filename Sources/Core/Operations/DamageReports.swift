@@ -17,9 +17,13 @@ final class DamageReports: Sendable {
     private struct Memory {
         var since = Timestamp(milliseconds: 0)
         var reported: Set<Place> = []
+        /// Which of them gave bytes to a client that had to be cut off.
+        var spoilers: Set<Place> = []
     }
 
     private let memory = Mutex(Memory())
+    /// Whether there have ever been spoilers, which is seldom.
+    private let hasSpoilers = Atomic<Bool>(false)
     private static let log = Logger(label: "s3gw.get")
 
     /// Tells whether this report is due, and counts it as made.
@@ -28,10 +32,34 @@ final class DamageReports: Sendable {
             if memory.reported.isEmpty || now.milliseconds - memory.since.milliseconds >= Self.pauseSeconds * 1000 {
                 memory.since = now
                 memory.reported.removeAll(keepingCapacity: true)
+                memory.spoilers.removeAll(keepingCapacity: true)
             }
             guard memory.reported.count < Self.reportsPerPause else { return false }
             return memory.reported.insert(Place(versionID: versionID, backendID: backendID)).inserted
         }
+    }
+
+    /// Remembers that wrong bytes of `replicas` went to a client.
+    func note(spoilers replicas: [Replica], of versionID: VersionID) {
+        let places = replicas.map { Place(versionID: versionID, backendID: $0.backendID) }
+        // One that is not remembered as reported would stay for ever.
+        memory.withLock { memory in memory.spoilers.formUnion(memory.reported.intersection(places)) }
+        hasSpoilers.store(true, ordering: .relaxed)
+    }
+
+    /// Returns `readable` with those last that have spoiled a read lately: the client that was cut off asks again, and the
+    /// worker may not have come to verify them yet.
+    func spoilersLast(
+        _ readable: [(Replica, LiveBackend)], of versionID: VersionID, at now: Timestamp = MonotonicClock.now()
+    ) -> [(Replica, LiveBackend)] {
+        guard hasSpoilers.load(ordering: .relaxed), readable.count > 1 else { return readable }
+        let spoilers = memory.withLock { memory in
+            now.milliseconds - memory.since.milliseconds < Self.pauseSeconds * 1000 ? memory.spoilers : []
+        }
+        let isSpoiler = { (replica: Replica) in
+            spoilers.contains(Place(versionID: versionID, backendID: replica.backendID))
+        }
+        return readable.filter { !isSpoiler($0.0) } + readable.filter { isSpoiler($0.0) }
     }
 
     /// Asks for a job that verifies and repairs each of `replicas`, unless the version died meanwhile: then their bytes

@@ -52,7 +52,8 @@ enum GetObject {
             }
             return true
         }
-        let readable = call.snapshot.readable(plan.replicas, near: call.request.site.near)
+        let readable = call.world.damageReports.spoilersLast(
+            call.snapshot.readable(plan.replicas, near: call.request.site.near), of: plan.version.id)
         if let (replica, live) = readable.first,
             let handOff = HandOff.head(plan.head, plan.version, of: replica, on: live, call)
         {
@@ -68,7 +69,10 @@ enum GetObject {
         /// Those that gave bytes, and then failed.
         var givers: [Replica] = []
         // After the answer: the client need not wait for it.
-        defer { if !suspects.isEmpty { call.world.damageReports.report(suspects, of: plan.version, call) } }
+        defer {
+            if !suspects.isEmpty { call.world.damageReports.report(suspects, of: plan.version, call) }
+            if relay.isSpoiled { call.world.damageReports.note(spoilers: suspects, of: plan.version.id) }
+        }
         for (replica, live) in readable where !relay.isSpoiled {
             switch relay.send(from: replica, on: live, to: &wire) {
             case .sent: return true
