@@ -139,6 +139,24 @@ def test_where_no_wrong_byte_has_gone_out_the_next_replica_goes_on(stack, payloa
     wait_until(lambda: verify_jobs(stack) == ["fi"], "the replica is reported", 10)
 
 
+def test_a_range_over_a_damaged_part_is_copied_from_the_other_replica(stack, payload):
+    body = multipart(stack, payload)
+    flip(replica(stack, "fi", len(body)), PART + 4 * MIB)
+    s3 = plain(stack)
+    upload = begin(s3, stack.bucket, key="copy")
+    part = s3.upload_part_copy(
+        Bucket=stack.bucket,
+        Key="copy",
+        UploadId=upload,
+        PartNumber=1,
+        CopySource=f"{stack.bucket}/k",
+        CopySourceRange=f"bytes={PART - 3}-{2 * PART + 9}",
+    )["CopyPartResult"]
+    wanted = body[PART - 3 : 2 * PART + 10]
+    assert part["ETag"] == f'"{hashlib.md5(wanted).hexdigest()}"'
+    wait_until(lambda: verify_jobs(stack) == ["fi"], "the replica is reported", 10)
+
+
 @pytest.mark.timeout(200)
 def test_what_a_backend_did_before_it_died_is_found_after_another_one_went_on(stacks, content):
     stack = stacks.bare(nginx_server_extra=NEAR_FINLAND, processes=1)

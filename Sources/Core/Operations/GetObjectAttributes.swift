@@ -80,15 +80,16 @@ enum GetObjectAttributes {
         xml.close("Checksum")
     }
 
-    /// Tells of the parts of an object that was uploaded in parts; each one by itself only when it has a checksum, as on
-    /// AWS.
+    /// Tells of the parts of an object that was uploaded in parts; of each one by itself only when the object's checksum is
+    /// `COMPOSITE`, as on AWS.
     private static func writeParts(
         of version: ObjectVersion, after marker: Int, limit: Int, _ call: Call, to xml: inout XMLWriter
     ) throws(S3Error) {
         guard let partCount = MultipartETag.split(version.eTag)?.partCount else { return }
         xml.open("ObjectParts")
         xml.element("PartsCount", partCount)
-        if let algorithm = version.checksum?.algorithm {
+        if let checksum = version.checksum, checksum.type == .composite {
+            let algorithm = checksum.algorithm
             let found = try call.database.read { sql throws(S3Error) in
                 try sql.versionParts(sequence: version.sequence, after: marker, limit: limit + 1)
             }

@@ -24,16 +24,22 @@ final class SpooledContent: ObjectContent {
         _ version: ObjectVersion, from replicas: [Replica], range: ClosedRange<Int64>? = nil,
         algorithm: ChecksumAlgorithm?, _ call: Call
     ) throws(S3Error) -> SpooledContent {
+        // Where there is no checksum of just these bytes, the parts that are whole inside of them have theirs.
+        let isCompared = range == nil && version.checksum?.type == .fullObject || version.sizeBytes == 0
+        let partsCheck = isCompared ? nil : try BodyCheck.find(version, range, part: nil, call)
         var failures: [String] = []
+        var suspects: [Replica] = []
+        defer { if !suspects.isEmpty { call.world.damageReports.report(suspects, of: version, call) } }
         for (replica, live) in call.snapshot.readable(replicas) {
             let spool = try SpoolFile(in: call.world.spoolDirectory)
-            var filling = Filling(spool, version, range, algorithm)
+            var filling = Filling(spool, version, range, algorithm, partsCheck)
             do throws(BackendError) {
                 try filling.read(PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), on: live)
                 return SpooledContent(spool: spool, md5: filling.check.md5, checksum: filling.checksum?.finish())
             } catch {
                 if let failure = filling.ownFailure { throw failure }
                 failures.append("\(error.backend): \(error.cause)")
+                if error.kind == .missing || error.kind == .damaged { suspects.append(replica) }
                 call.log.warning("replica failed", metadata: call.logMetadata(cause: error.cause))
             }
         }
@@ -50,12 +56,14 @@ final class SpooledContent: ObjectContent {
         let range: ClosedRange<Int64>?
         let wantedBytes: Int64
         var check: ContentCheck
+        var partsCheck: BodyCheck?
         var checksum: ChecksumStream?
         /// Why our own disk did not take the bytes.
         var ownFailure: S3Error?
 
         init(
-            _ spool: SpoolFile, _ version: ObjectVersion, _ range: ClosedRange<Int64>?, _ algorithm: ChecksumAlgorithm?
+            _ spool: SpoolFile, _ version: ObjectVersion, _ range: ClosedRange<Int64>?,
+            _ algorithm: ChecksumAlgorithm?, _ partsCheck: BodyCheck?
         ) {
             self.spool = spool
             self.version = version
@@ -63,6 +71,8 @@ final class SpooledContent: ObjectContent {
             wantedBytes = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
             check = range == nil ? ContentCheck(version, needsMD5: true) : ContentCheck(sizeBytes: wantedBytes)
             checksum = algorithm.map { ChecksumStream($0) }
+            self.partsCheck = partsCheck
+            self.partsCheck?.begin(at: range?.lowerBound ?? 0)
         }
 
         mutating func read(_ object: PhysicalObject, on live: LiveBackend) throws(BackendError) {
@@ -81,9 +91,13 @@ final class SpooledContent: ObjectContent {
                         }
                         unsafe check.update(piece)
                         unsafe checksum?.update(piece)
+                        unsafe partsCheck?.add(piece)
                     })
             }
             if let problem = check.problem { throw BackendError(.damaged, backend: live.name, problem) }
+            guard partsCheck?.damagedOffset == nil else {
+                throw BackendError(.damaged, backend: live.name, "a part does not match its checksum")
+            }
         }
     }
 }

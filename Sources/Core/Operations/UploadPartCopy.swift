@@ -1,6 +1,6 @@
 /// UploadPartCopy.
 ///
-/// The bytes pass through a spool file here, proven right where they are a whole version.
+/// The bytes pass through a spool file here, proven right where they are a whole version or whole parts of one.
 /// Source: Amazon S3 API Reference, UploadPartCopy.
 enum UploadPartCopy {
     static func copy(_ call: Call) throws(S3Error) -> Answer {
