@@ -86,7 +86,12 @@ extension SQLConnection {
     ///
     /// Of a lost one the buckets, uploads and jobs are forgotten: nobody can do anything about them.
     package func deleteBackend(id: Int64) throws(S3Error) {
-        guard try !has("SELECT 1 FROM replicas WHERE backend_id = $1 LIMIT 1", .int(id)) else {
+        let holds = try has(
+            """
+            SELECT 1 FROM replicas WHERE backend_id = $1
+            UNION ALL SELECT 1 FROM strays WHERE backend_id = $1 LIMIT 1
+            """, .int(id))
+        guard !holds else {
             throw S3Error(.invalidRequest, "The backend still holds replicas.")
         }
         if try isLost(id) { try forgetBackend(id) }

@@ -52,6 +52,9 @@ extension SQLConnection {
                     SELECT 1 FROM versions v JOIN replicas r ON r.version_sequence = v.sequence
                     WHERE v.id = l.version_id AND r.backend_id = l.backend_id AND r.physical_bucket <> '')
                 OR EXISTS (
+                    SELECT 1 FROM versions v JOIN strays s ON s.version_sequence = v.sequence
+                    WHERE v.id = l.version_id AND s.backend_id = l.backend_id)
+                OR EXISTS (
                     SELECT 1 FROM upload_places p WHERE p.upload_id = l.version_id AND p.backend_id = l.backend_id)
                 THEN 1 ELSE 0 END
             FROM ledger l WHERE l.version_id IS NOT NULL AND l.event IN ('granted', 'present')

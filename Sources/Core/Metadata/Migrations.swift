@@ -21,6 +21,7 @@ enum Migrations {
         Migration(version: 11, name: "records of versions", script: recordSchema),
         Migration(version: 12, name: "findings and sweeps", script: reconcileSchema),
         Migration(version: 13, name: "checksums of parts", script: checksumSchema),
+        Migration(version: 14, name: "strays", script: straySchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -51,10 +51,12 @@ extension SQLConnection {
             "SELECT 1 FROM jobs WHERE version_id = $1 AND backend_id = $2 LIMIT 1", .bytes(id.bytes), .int(backendID))
     }
 
-    /// Has an object removed of which no row speaks: it becomes a replica that is being removed, of the version it says it
-    /// is of, or of a dead one that is made for it; the job decides anew.
+    /// Has an object removed of which no row speaks: it becomes a replica that is being removed, of the version it says
+    /// it is of, or of a dead one that is made for it; the job decides anew.
     ///
-    /// False when the version has a replica on that backend at another place.
+    /// Where the version has a replica on that backend at another place, it becomes a stray.
+    ///
+    /// False when it is the place of a replica by now.
     package func adoptForRemoval(
         _ replica: Replica, bucketID: Int64, key: ObjectKey, sizeBytes: Int64, at now: Timestamp
     ) throws(S3Error) -> Bool {
@@ -70,7 +72,10 @@ extension SQLConnection {
                 """, .bytes(replica.versionID.bytes), .int(bucketID), .bytes(key.bytes), .int(sizeBytes),
                 SQLValue(now), .bytes([]))
         }
-        guard try insertReplica(removed) else { return false }
+        guard try !isPlaceKnown(backendID: removed.backendID, removed.physicalBucket, removed.physicalKey) else {
+            return false
+        }
+        guard try insertReplica(removed) else { return try removeStray(at: removed, at: now) }
         try insertJob(
             kind: .removeReplica, bucketID: bucketID, versionID: replica.versionID, backendID: replica.backendID,
             notBefore: now)

@@ -64,7 +64,7 @@ extension SQLConnection {
                 WHERE is_null = 1 AND is_live = 1;
             CREATE TABLE rebuild_objects (
                 version_id \(bytes) NOT NULL, backend_id BIGINT NOT NULL, physical_bucket \(dialect.text) NOT NULL,
-                physical_key \(bytes) NOT NULL, size_bytes BIGINT NOT NULL, PRIMARY KEY (version_id, backend_id)
+                physical_key \(bytes) NOT NULL, size_bytes BIGINT NOT NULL, PRIMARY KEY (version_id, backend_id, physical_bucket, physical_key)
                 )\(dialect.clustered);
             """)
     }
@@ -90,14 +90,14 @@ extension SQLConnection {
             .bytes(HeaderList.encoded(found.fields)))
     }
 
-    /// Notes an object; false when the version has one on that backend already, at another place.
-    package func noteObject(_ found: FoundObject) throws(S3Error) -> Bool {
+    /// Notes an object; a version may have several on one backend.
+    package func noteObject(_ found: FoundObject) throws(S3Error) {
         try run(
             """
             INSERT INTO rebuild_objects (version_id, backend_id, physical_bucket, physical_key, size_bytes)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
             """, .bytes(found.versionID.bytes), .int(found.backendID), .text(found.physicalBucket),
-            .bytes(found.physicalKey), .int(found.sizeBytes)) == 1
+            .bytes(found.physicalKey), .int(found.sizeBytes))
     }
 
     /// Returns up to `limit` versions behind (`lastModified`, `id`), in the order in which they were written.
@@ -124,11 +124,12 @@ extension SQLConnection {
             """, .int(found.bucketID), .bytes(found.key.bytes), SQLValue(found.lastModified), .bytes(found.id.bytes))
     }
 
+    /// Returns the objects of a version by backend, the newest copy on each first.
     package func foundObjects(of id: VersionID) throws(S3Error) -> [FoundObject] {
         try all(
             """
             SELECT backend_id, physical_bucket, physical_key, size_bytes FROM rebuild_objects
-            WHERE version_id = $1 ORDER BY backend_id
+            WHERE version_id = $1 ORDER BY backend_id, physical_key DESC, physical_bucket
             """, .bytes(id.bytes)
         ) { row in
             FoundObject(
@@ -173,10 +174,20 @@ extension SQLConnection {
         }
     }
 
+    /// Of several objects on one backend the newest copy is the replica; the others are to be removed.
     private func restoreReplicas(
         _ objects: [FoundObject], of sequence: Int64, state: ReplicaState
     ) throws(S3Error) {
+        var last: FoundObject?
         for object in objects {
+            guard object.backendID != last?.backendID else {
+                try removeStray(
+                    at: Replica(
+                        versionID: object.versionID, backendID: object.backendID,
+                        physicalBucket: object.physicalBucket, physicalKey: object.physicalKey, state: .removing))
+                continue
+            }
+            last = object
             try run(
                 """
                 INSERT INTO replicas (version_sequence, backend_id, physical_bucket, physical_key, state)

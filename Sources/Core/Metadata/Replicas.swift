@@ -52,7 +52,7 @@ extension SQLConnection {
     }
 
     /// Moves a replica to `state`; false when there is none or the move is not allowed: a replica that is being removed
-    /// never becomes present or damaged, and one of a dead version is only removed.
+    /// never becomes anything else, none becomes pending again, and one of a dead version is only removed.
     @discardableResult
     package func setReplica(
         versionID: VersionID, backendID: Int64, state: ReplicaState
@@ -75,10 +75,8 @@ extension SQLConnection {
                 WHERE version_sequence = $1 AND backend_id = $2 AND state <> 'removing'
                 """, .int(sequence), .int(backendID)) == 1
         case .pending:
-            guard try isLive(versionID) else { return false }
-            return try run(
-                "UPDATE replicas SET state = 'pending' WHERE version_sequence = $1 AND backend_id = $2", .int(sequence),
-                .int(backendID)) == 1
+            // Its place may have been given up.
+            return false
         }
     }
 
@@ -143,8 +141,10 @@ extension SQLConnection {
     /// Tells whether any version has, or is about to have, bytes in that physical bucket.
     package func hasReplicas(backendID: Int64, physicalBucket: String) throws(S3Error) -> Bool {
         try has(
-            "SELECT 1 FROM replicas WHERE backend_id = $1 AND physical_bucket = $2 LIMIT 1", .int(backendID),
-            .text(physicalBucket))
+            """
+            SELECT 1 FROM replicas WHERE backend_id = $1 AND physical_bucket = $2
+            UNION ALL SELECT 1 FROM strays WHERE backend_id = $1 AND physical_bucket = $2 LIMIT 1
+            """, .int(backendID), .text(physicalBucket))
     }
 
     /// Forgets a replica whose bytes are gone, or whose backend is lost; with the last one of a dead version the
@@ -161,7 +161,7 @@ extension SQLConnection {
             .int(sequence), .int(backendID)
         ) { $0.text(0) }
         // Without a physical bucket nothing was ever sent.
-        if physicalBucket?.isEmpty == false {
+        if physicalBucket?.isEmpty == false, try strays(of: versionID, backendID: backendID).isEmpty {
             try appendLedger(
                 try isLost(backendID) ? .dropped : .removed, bucketID: version.bucketID, versionID: versionID,
                 backendID: backendID)
@@ -169,13 +169,18 @@ extension SQLConnection {
         if let physicalBucket, !physicalBucket.isEmpty {
             try retireMapping(backendID: backendID, physicalName: physicalBucket, at: .now())
         }
+        try deleteIfNothingIsLeft(of: versionID, sequence)
+    }
+
+    func deleteIfNothingIsLeft(of id: VersionID, _ sequence: Int64) throws(S3Error) {
         let isGone =
             try run(
                 """
                 DELETE FROM versions WHERE sequence = $1 AND state = 'dead'
                 AND NOT EXISTS (SELECT 1 FROM replicas WHERE version_sequence = $1)
+                AND NOT EXISTS (SELECT 1 FROM strays WHERE version_sequence = $1)
                 """, .int(sequence)) == 1
-        if isGone { try touchKnownRecord(of: versionID, at: .now()) }
+        if isGone { try touchKnownRecord(of: id, at: .now()) }
     }
 
     func insertReplica(

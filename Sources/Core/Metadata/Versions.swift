@@ -60,6 +60,11 @@ extension SQLConnection {
                 notBefore: version.lastModified)
         }
         for replica in new.removing {
+            // A copy that is still to be made there has another key.
+            guard !new.pending.contains(where: { $0.backendID == replica.backendID }) else {
+                try removeStray(at: replica, at: version.lastModified)
+                continue
+            }
             try insertReplica(replica, of: version.sequence, bucketID: version.bucketID, state: .removing)
             try insertJob(
                 kind: .removeReplica, bucketID: version.bucketID, versionID: version.id, backendID: replica.backendID,
@@ -289,7 +294,9 @@ extension SQLConnection {
         try run("UPDATE versions SET state = 'dead' WHERE sequence = $1", .int(version.sequence))
         let replicas = try run(
             "UPDATE replicas SET state = 'removing' WHERE version_sequence = $1", .int(version.sequence))
-        guard replicas > 0 else {
+        let hasStrays = try has(
+            "SELECT 1 FROM strays WHERE version_sequence = $1 LIMIT 1", .int(version.sequence))
+        guard replicas > 0 || hasStrays else {
             try run("DELETE FROM versions WHERE sequence = $1", .int(version.sequence))
             try touchKnownRecord(of: version.id, at: time)
             return

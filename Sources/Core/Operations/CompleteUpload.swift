@@ -210,8 +210,16 @@ struct Completion {
         let missing = (plan.grants + plan.pendingUnhealthy).filter { !madeOn.contains($0.backendID) }
         let new = NewVersion(
             version: version,
-            present: present.map { place in replica(on: place.backendID, in: place.physicalBucket, .present) },
-            pending: missing.map { grant in replica(on: grant.backendID, in: "", .pending) })
+            present: present.map { place in
+                Replica(
+                    versionID: upload.id, backendID: place.backendID, physicalBucket: place.physicalBucket,
+                    physicalKey: place.physicalKey, state: .present)
+            },
+            pending: missing.map { grant in
+                Replica(
+                    versionID: upload.id, backendID: grant.backendID, physicalBucket: "",
+                    physicalKey: PhysicalKey.makeCopy(upload.key, upload.id), state: .pending)
+            })
         do throws(S3Error) {
             return try call.database.write { sql throws(S3Error) in
                 guard try sql.isCompleting(id: upload.id, eTag: whole.eTag) else { throw S3Error(.noSuchUpload) }
@@ -226,12 +234,6 @@ struct Completion {
             if error.code.status < 500 { try clear(present) }
             throw error
         }
-    }
-
-    private func replica(on backendID: Int64, in physicalBucket: String, _ state: ReplicaState) -> Replica {
-        Replica(
-            versionID: upload.id, backendID: backendID, physicalBucket: physicalBucket,
-            physicalKey: PhysicalKey.make(upload.key, upload.id), state: state)
     }
 
     /// After a refusal, which is certain, no version will come of what the backends made: it is ended, as after an abort.

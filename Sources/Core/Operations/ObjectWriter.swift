@@ -55,9 +55,7 @@ struct ObjectWriter {
             let open = plan.grants.filter { !present.contains($0.backendID) }
             let missing = plan.acknowledge - present.count
             guard missing > 0 else {
-                stored.pending = pending(open + plan.pendingUnhealthy, version, physicalKey)
-                // A copy that is still to be made writes the same bytes under the same key.
-                stored.doubtful.removeAll { place in stored.pending.contains { $0.backendID == place.backendID } }
+                stored.pending = pending(open + plan.pendingUnhealthy, version)
                 return
             }
             let attempts = FanOut.map(Array(open.prefix(missing))) { grant in
@@ -179,11 +177,11 @@ struct ObjectWriter {
     }
 
     /// The physical bucket may not exist yet: the worker makes it.
-    private func pending(_ grants: [PlacementGrant], _ version: ObjectVersion, _ key: [UInt8]) -> [Replica] {
+    private func pending(_ grants: [PlacementGrant], _ version: ObjectVersion) -> [Replica] {
         grants.map { grant in
             Replica(
-                versionID: version.id, backendID: grant.backendID, physicalBucket: "", physicalKey: key, state: .pending
-            )
+                versionID: version.id, backendID: grant.backendID, physicalBucket: "",
+                physicalKey: PhysicalKey.makeCopy(version.key, version.id), state: .pending)
         }
     }
 }

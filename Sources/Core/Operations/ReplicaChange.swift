@@ -30,7 +30,7 @@ package struct ReplicaChange: Sendable {
         for backendID in plan.added {
             let replica = Replica(
                 versionID: version.id, backendID: backendID, physicalBucket: "",
-                physicalKey: PhysicalKey.make(version.key, version.id), state: .pending)
+                physicalKey: PhysicalKey.makeCopy(version.key, version.id, at: now), state: .pending)
             if try sql.insertReplica(replica) { try insertJob(.replicate, backendID, sql, now) }
         }
         for replica in replicas where plan.members.contains(replica.backendID) {

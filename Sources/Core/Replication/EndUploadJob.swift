@@ -10,23 +10,25 @@ struct EndUploadJob {
         let found = try context.read { sql throws(S3Error) in
             (
                 place: try sql.uploadPlace(uploadID, backendID: backendID),
-                hasReplica: try sql.replicas(of: uploadID).contains { $0.backendID == backendID }
+                replica: try sql.replicas(of: uploadID).first { $0.backendID == backendID }
             )
         }
         guard let place = found.place, place.state == .ending else { return try context.finish { _ in .obsolete } }
         let snapshot = try context.snapshot()
-        if try context.backend(backendID, in: snapshot).isLost { return try finish(isCleared: !found.hasReplica) }
+        let hasReplica = found.replica != nil
+        if try context.backend(backendID, in: snapshot).isLost { return try finish(isCleared: !hasReplica) }
         let live = try context.reachableBackend(backendID, in: snapshot)
         try context.checkGoingOn()
         try context.ask(live) { backend throws(BackendError) in
             try backend.abortUploads(place.object, uploadID: place.nativeID)
         }
-        // Never while the version has, or is about to have, its bytes there: no other job of this version runs on this
-        // backend now, and a version is only born of an upload whose row is there.
-        if !found.hasReplica {
+        // Never the place of a replica: the version is only born at places that are open, and a copy has another key.
+        let isReplica =
+            found.replica?.physicalBucket == place.physicalBucket && found.replica?.physicalKey == place.physicalKey
+        if !isReplica {
             try context.ask(live) { backend throws(BackendError) in try backend.delete(place.object) }
         }
-        return try finish(isCleared: !found.hasReplica)
+        return try finish(isCleared: !hasReplica)
     }
 
     private func finish(isCleared: Bool) throws(JobFailure) -> JobOutcome {

@@ -94,7 +94,7 @@ final class RebuildScan {
                 switch what {
                 case .version(let version, let object):
                     try sql.noteVersion(version)
-                    _ = try sql.noteObject(object)
+                    try sql.noteObject(object)
                 case .foreign: self.rebuild.report.foreign += 1
                 case .damaged(let cause):
                     self.rebuild.report.damaged += 1
@@ -131,7 +131,7 @@ final class RebuildScan {
                 let metadata = head.metadata
                 guard proof.holds(for: metadata), let description = VersionDescription(metadata),
                     description.tenant == tenant.canonicalID, description.bucket == bucket.name.bytes,
-                    PhysicalKey.make(description.version.key, description.version.id) == entry.key
+                    PhysicalKey.isKey(entry.key, of: description.version.key, description.version.id)
                 else { return .foreign }
                 return try look(object, head, description, isWhole: ObjectDescription.isWhole(metadata))
             } catch {

@@ -48,7 +48,7 @@ struct RebuildVersions {
         let good = objects.filter { $0.sizeBytes == description.version.sizeBytes }
         try sql.restoreVersion(description.version, parts: description.parts, objects: good)
         if !found.isWhole { try sql.restoreNeedOfRecord(found, at: now) }
-        rebuild.report.replicas += good.count
+        rebuild.report.replicas += Set(good.map(\.backendID)).count
         if description.version.isDeleteMarker {
             rebuild.report.deleteMarkers += 1
         } else {

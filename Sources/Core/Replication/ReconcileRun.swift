@@ -161,9 +161,13 @@ struct ReconcileRun {
             sizeBytes: placed.sizeBytes, detail: detail)
     }
 
-    /// Replicas that are to come and of which nothing was sent yet.
+    /// Replicas that are to come and of which nothing was sent yet, and strays whose job was dropped.
     mutating func unplaced() throws(JobFailure) {
         var last: [UInt8] = []
+        let place = backendID
+        summary.repairs += try write { sql throws(S3Error) in
+            try sql.askForStrays(backendID: place, at: .now())
+        }
         while true {
             let after = last
             let id = backendID
@@ -330,7 +334,7 @@ struct SuspectLook: Sendable {
             return .foreign("its description is not one of this installation")
         }
         guard let description = VersionDescription(metadata),
-            PhysicalKey.make(description.version.key, description.version.id) == object.key
+            PhysicalKey.isKey(object.key, of: description.version.key, description.version.id)
         else { return .foreign("its description is of another object") }
         let id = description.version.id
         let backendID = live.backend.record.id

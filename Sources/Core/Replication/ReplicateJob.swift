@@ -1,7 +1,8 @@
 /// Brings one version to one backend.
 ///
 /// Everything is read again before it acts and before it commits, so it may be killed, repeated or outrun at any
-/// moment. A repeated copy writes the same bytes under the same physical key.
+/// moment. A repeated attempt writes the same bytes under the same physical key; a replica that is made again after it was
+/// removed, or found to be damaged, has another key.
 struct ReplicateJob {
     let context: JobContext
     let versionID: VersionID
@@ -61,8 +62,7 @@ struct ReplicateJob {
         let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
         let copy = ReplicateParts(
             context: context, version: state.version, parts: ranges ?? parts, isRanges: ranges != nil,
-            sources: sources, snapshot: snapshot,
-            replacesDamaged: replica.state == .damaged)
+            sources: sources, snapshot: snapshot)
         try copy.send(to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
         return try commit(place, live, sizeBytes: state.version.sizeBytes)
     }
@@ -94,7 +94,10 @@ struct ReplicateJob {
     }
 
     /// Writes down where the bytes are about to go, so that a later removal finds them whatever happens here.
+    ///
+    /// What is damaged stays as it is until the new copy is there, beside it.
     private func record(_ replica: Replica, in physicalBucket: String) throws(JobFailure) -> PhysicalObject {
+        if replica.state == .damaged { return try replacement(in: physicalBucket) }
         let place = PhysicalObject(bucket: physicalBucket, key: replica.physicalKey)
         guard replica.physicalBucket != physicalBucket else { return place }
         let isRecorded = try context.write { sql throws(S3Error) -> Bool in
@@ -103,6 +106,16 @@ struct ReplicateJob {
         }
         guard isRecorded else { throw JobFailure(abandoned: "another worker has the job") }
         return place
+    }
+
+    private func replacement(in physicalBucket: String) throws(JobFailure) -> PhysicalObject {
+        let place = try context.write { sql throws(S3Error) -> Stray? in
+            guard try sql.holdsLease(id: context.job.id, fence: context.job.fence) else { return nil }
+            return try sql.beginReplacement(
+                versionID: versionID, backendID: target, physicalBucket: physicalBucket)
+        }
+        guard let place else { throw JobFailure(abandoned: "another worker has the job") }
+        return PhysicalObject(bucket: place.physicalBucket, key: place.physicalKey)
     }
 
     /// Counts the copy, unless the version died while it was made: then the copy has to go again.
@@ -117,6 +130,10 @@ struct ReplicateJob {
                 return .obsolete
             }
             isRepair = replica.state == .damaged
+            guard try isCounted(replica, at: place, sql) else {
+                try insertJob(.replicate, sql, bucketID: state.version.bucketID)
+                return .obsolete
+            }
             try sql.setReplica(versionID: versionID, backendID: target, state: .present)
             // With this one present, those that policy has no use for may go.
             try context.planning.change(of: versionID, sql)?.apply(sql, at: .now(), renews: false)
@@ -132,6 +149,17 @@ struct ReplicateJob {
         return outcome
     }
 
+    /// Whether the replica is, or becomes, what was written at `place`.
+    private func isCounted(
+        _ replica: Replica, at place: PhysicalObject, _ sql: any SQLConnection
+    ) throws(S3Error) -> Bool {
+        guard replica.state == .damaged else {
+            return replica.physicalBucket == place.bucket && replica.physicalKey == place.key
+        }
+        return try sql.finishReplacement(
+            versionID: versionID, backendID: target, physicalBucket: place.bucket, physicalKey: place.key)
+    }
+
     private func noteRepair(_ live: LiveBackend) {
         context.counts.add { $0.repaired += 1 }
         context.log.notice(
@@ -145,7 +173,15 @@ struct ReplicateJob {
             let replica = Replica(
                 versionID: versionID, backendID: target, physicalBucket: place.bucket, physicalKey: place.key,
                 state: .removing)
-            if try sql.insertReplica(replica) { try insertRemoval(sql, bucketID: state.version.bucketID) }
+            if try sql.insertReplica(replica) {
+                try insertJob(.removeReplica, sql, bucketID: state.version.bucketID)
+            } else {
+                // Another copy was made there since, or what this one was to replace is right after all.
+                let isComing = try sql.strays(of: versionID, backendID: target).contains {
+                    $0.physicalBucket == place.bucket && $0.physicalKey == place.key
+                }
+                if !isComing { try sql.removeStray(at: replica) }
+            }
             return false
         }
         // A version without a row never comes back, so nothing can need this key again.
@@ -165,12 +201,12 @@ struct ReplicateJob {
 
     private func remove(_ sql: any SQLConnection, bucketID: Int64) throws(S3Error) {
         try sql.setReplica(versionID: versionID, backendID: target, state: .removing)
-        try insertRemoval(sql, bucketID: bucketID)
+        try insertJob(.removeReplica, sql, bucketID: bucketID)
     }
 
-    private func insertRemoval(_ sql: any SQLConnection, bucketID: Int64) throws(S3Error) {
+    private func insertJob(_ kind: JobKind, _ sql: any SQLConnection, bucketID: Int64) throws(S3Error) {
         try sql.insertJob(
-            kind: .removeReplica, bucketID: bucketID, versionID: versionID, backendID: target, notBefore: .now())
+            kind: kind, bucketID: bucketID, versionID: versionID, backendID: target, notBefore: .now())
     }
 
     /// Policy has no use for the replica here: others take its place, where there are others.

@@ -12,8 +12,6 @@ struct ReplicateParts {
     let isRanges: Bool
     let sources: [Replica]
     let snapshot: WorldSnapshot
-    /// Whether an object is there that is not as it should be.
-    let replacesDamaged: Bool
 
     /// Objects of this size and larger are copied in ranges.
     static let thresholdBytes: Int64 = 64 << 20
@@ -67,8 +65,6 @@ struct ReplicateParts {
         }
         let eTag = isRanges ? MultipartETag.make(md5s: md5s) : version.eTag
         let whole = NativeObject(parts: made, eTag: eTag, description: description)
-        // A store may take the damaged object for what it is asked to make; all of the new one is there by now.
-        if replacesDamaged { try context.ask(live) { backend throws(BackendError) in try backend.delete(place) } }
         try noticingLoss(on: live) { backend throws(BackendError) in
             try backend.completeUpload(place, uploadID: progress.nativeID, as: whole)
         }

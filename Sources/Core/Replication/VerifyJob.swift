@@ -56,6 +56,8 @@ struct VerifyJob {
         try context.finish { sql throws(S3Error) in
             let state = try sql.replicationState(of: versionID)
             guard let state, state.isLive, state.replica(on: place)?.state == .damaged else { return .verified }
+            // What was to replace it goes.
+            try sql.giveUpReplacement(versionID: versionID, backendID: place)
             try sql.setReplica(versionID: versionID, backendID: place, state: .present)
             try context.planning.change(of: versionID, sql)?.apply(sql, at: .now(), renews: true)
             return .verified

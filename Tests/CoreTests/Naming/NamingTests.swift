@@ -36,6 +36,28 @@ import Testing
         let physical = try long.map { PhysicalKey.make(try key($0), version) }
         #expect(physical.allSatisfy { $0.count <= 1024 && $0.starts(with: Array("=long/".utf8)) })
         #expect(Set(physical).count == long.count)
+        let copies = try (900...1024).map { PhysicalKey.makeCopy(try key(String(repeating: "a", count: $0)), version) }
+        #expect(copies.allSatisfy { $0.count <= 1024 })
+    }
+
+    @Test(arguments: [
+        "photos/cat.jpg", "a~b", "~", String(repeating: "k", count: 960), String(repeating: "é", count: 511),
+    ])
+    func `a copy that is made again has a key of its own that tells its version`(logical: String) throws {
+        let logical = try key(logical)
+        let version = VersionID(at: Timestamp(milliseconds: 5))
+        let first = PhysicalKey.make(logical, version)
+        let copies = (1...3).map { PhysicalKey.makeCopy(logical, version, at: Timestamp(milliseconds: 1000 * $0)) }
+        let keys = [first] + copies
+        #expect(Set(keys).count == keys.count)
+        #expect(keys.allSatisfy { PhysicalKey.version(reading: $0) == version })
+        #expect(keys.allSatisfy { PhysicalKey.isKey($0, of: logical, version) })
+        #expect(zip(keys, copies).allSatisfy { $0.lexicographicallyPrecedes($1) })
+        let other = VersionID(at: Timestamp(milliseconds: 5))
+        #expect(!keys.contains { PhysicalKey.isKey($0, of: logical, other) })
+        #expect(!PhysicalKey.isKey(PhysicalKey.makeCopy(logical, other), of: logical, version))
+        #expect(!PhysicalKey.isKey(PhysicalKey.make(try key("other"), version), of: logical, version))
+        #expect(PhysicalKey.version(reading: Array("photos/cat.jpg".utf8)) == nil)
     }
 
     @Test func `physical bucket names are legal, deterministic and differ by every field`() throws {

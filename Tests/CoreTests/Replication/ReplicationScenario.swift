@@ -85,10 +85,11 @@ final class ReplicationScenario: Sendable {
 
     // MARK: What the front door does
 
-    /// Stores an object: its bytes on the backends of `present`, and jobs for those of `pending`.
+    /// Stores an object: its bytes on the backends of `present`, and jobs for those of `pending`; on those of `doubtful`
+    /// bytes may be, as nobody answered.
     @discardableResult
     func put(
-        _ key: String, _ content: String, present: [String], pending: [String] = [],
+        _ key: String, _ content: String, present: [String], pending: [String] = [], doubtful: [String] = [],
         checksum: ChecksumAlgorithm? = .crc32
     ) throws -> ObjectVersion {
         let bytes = Array(content.utf8)
@@ -112,11 +113,17 @@ final class ReplicationScenario: Sendable {
         }
         let missing = try pending.map { backend in
             Replica(
-                versionID: version.id, backendID: try id(backend), physicalBucket: "", physicalKey: physicalKey,
-                state: .pending)
+                versionID: version.id, backendID: try id(backend), physicalBucket: "",
+                physicalKey: PhysicalKey.makeCopy(version.key, version.id), state: .pending)
+        }
+        let unclear = try doubtful.map { backend in
+            Replica(
+                versionID: version.id, backendID: try id(backend), physicalBucket: try physicalBucket(backend),
+                physicalKey: physicalKey, state: .removing)
         }
         return try database.write { sql throws(S3Error) in
-            try sql.commitPut(NewVersion(version: version, present: there, pending: missing), unless: { _ in })
+            try sql.commitPut(
+                NewVersion(version: version, present: there, pending: missing, removing: unclear), unless: { _ in })
         }
     }
 
@@ -224,6 +231,18 @@ final class ReplicationScenario: Sendable {
         try handle.truncate(atOffset: 0)
         try handle.write(contentsOf: Data(content.utf8))
         try handle.close()
+    }
+
+    /// How many objects of a version lie at places that no replica names.
+    func strays(_ version: ObjectVersion) throws -> Int {
+        var count = 0
+        for record in records.values {
+            count +=
+                try database.read { sql throws(S3Error) in
+                    try sql.strays(of: version.id, backendID: record.id)
+                }.count
+        }
+        return count
     }
 
     func jobs(_ state: JobState? = nil) throws -> [Job] {

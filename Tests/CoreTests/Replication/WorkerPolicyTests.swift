@@ -44,7 +44,7 @@ import Testing
         #expect(try world.replicas(version) == ["fi": .present, "de": .present])
     }
 
-    @Test func `a removal that policy no longer wants becomes a copy`() throws {
+    @Test func `after a removal that policy no longer wants a copy is made, with a key of its own`() throws {
         let world = try ReplicationScenario()
         let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
         let backend = try world.id("de")
@@ -54,9 +54,11 @@ import Testing
                 kind: .removeReplica, bucketID: world.bucket.id, versionID: version.id, backendID: backend,
                 notBefore: ReplicationScenario.start)
         }
+        let before = try world.contents("de").keys.sorted()
         let counts = try world.drain()
-        #expect(counts.removed == 0)
+        #expect(counts.removed == 1)
         #expect(counts.copied == 1)
+        #expect(try world.contents("de").keys.allSatisfy { !before.contains($0) })
         #expect(try world.replicas(version) == ["fi": .present, "de": .present])
         #expect(try world.contents("de").values.sorted() == ["meow"])
     }
