@@ -12,7 +12,10 @@ struct JobsCommand: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration.verb(
             "list", "List jobs, the oldest first.",
-            "ready: waits for a worker, or for its time. leased: a worker does it now. dead: given up.",
+            """
+            ready: waits for a worker, or for its time. leased: a worker does it now. dead: given up. \
+            A move brings a version to BACKEND and ends its replica at FROM.
+            """,
             examples: "s3gw jobs list", "s3gw jobs list --state dead --json")
 
         @Option(help: "ready, leased or dead. Default: all.") var state: JobState?
@@ -33,15 +36,18 @@ struct JobsCommand: ParsableCommand {
                         shown.append(
                             ShownJob(
                                 job: job, bucket: try sql.bucket(id: job.bucketID)?.name.text, key: version?.key.text,
-                                backend: backends[job.backendID]))
+                                backend: backends[job.backendID],
+                                source: job.sourceBackendID.flatMap { backends[$0] }))
                     }
                     return shown
                 }
-                var table = Table("ID", "KIND", "STATE", "BACKEND", "BUCKET", "KEY", "ATTEMPTS", "DUE", "LAST ERROR")
+                var table = Table(
+                    "ID", "KIND", "STATE", "BACKEND", "FROM", "BUCKET", "KEY", "ATTEMPTS", "DUE", "LAST ERROR")
                 for each in shown {
                     table.add(
                         String(each.job.id), each.job.kind.rawValue, each.job.state.rawValue, each.backend ?? "",
-                        each.bucket ?? "", each.key ?? "", String(each.job.attempts), each.job.notBefore.iso8601,
+                        each.source ?? "", each.bucket ?? "", each.key ?? "", String(each.job.attempts),
+                        each.job.notBefore.iso8601,
                         each.job.lastError ?? "")
                 }
                 options.show(.array(shown.map(\.json)), table.text)
@@ -135,11 +141,13 @@ private struct ShownJob: Sendable {
     let bucket: String?
     let key: String?
     let backend: String?
+    /// Of a move: where the version is to be no more.
+    let source: String?
 
     var json: JSONValue {
         [
             "id": .integer(job.id), "kind": .string(job.kind.rawValue), "state": .string(job.state.rawValue),
-            "backend": .text(backend), "bucket": .text(bucket), "key": .text(key),
+            "backend": .text(backend), "from": .text(source), "bucket": .text(bucket), "key": .text(key),
             "versionId": .text(job.versionID?.description), "attempts": .number(job.attempts),
             "notBefore": .string(job.notBefore.iso8601), "leaseOwner": .text(job.leaseOwner),
             "leaseUntil": .text(job.leaseUntil?.iso8601), "lastError": .text(job.lastError),

@@ -13,7 +13,7 @@ struct ReplicationCommand: ParsableCommand {
         static let configuration = CommandConfiguration.verb(
             "status", "Show on one screen what is behind, per backend, and when it will be done.",
             """
-            behind: replicas still to be made. rate: what became present in the last ten minutes. Exit code 1 when there are dead \
+            behind: replicas still to be made; moving: of them, those that take the place of replicas elsewhere. rate: what became present in the last ten minutes. Exit code 1 when there are dead \
             letters.
             """,
             examples: "s3gw replication status", "s3gw replication status --json")
@@ -41,6 +41,7 @@ struct ReplicationCommand: ParsableCommand {
                     "unhealthySince": .text(part.health?.unhealthySince?.iso8601),
                     "failure": .text(part.health?.failure), "openBreakers": .number(part.health?.openBreakers ?? 0),
                     "versionsBehind": .integer(part.behind.replicas), "bytesBehind": .integer(part.behind.bytes),
+                    "versionsMoving": .integer(part.moving),
                     "versionsToRemove": .integer(part.removing.replicas),
                     "bytesToRemove": .integer(part.removing.bytes), "oldest": .text(part.oldest?.iso8601),
                     "versionsLately": .integer(part.lately.replicas), "bytesLately": .integer(part.lately.bytes),
@@ -82,12 +83,14 @@ struct ReplicationCommand: ParsableCommand {
                 ),
             ])
             var table = Table(
-                "BACKEND", "STATE", "HEALTH", "BEHIND", "BYTES", "OLDEST", "LAST 10 MIN", "DONE IN", "TO REMOVE", "DEAD"
-            )
+                "BACKEND", "STATE", "HEALTH", "BEHIND", "BYTES", "MOVING", "OLDEST", "LAST 10 MIN", "DONE IN",
+                "TO REMOVE",
+                "DEAD")
             for part in status.backends {
                 table.add(
                     part.record.name, part.record.state.rawValue, health(part.health), String(part.behind.replicas),
-                    String(part.behind.bytes), part.oldest?.iso8601 ?? "", String(part.lately.replicas),
+                    String(part.behind.bytes), String(part.moving), part.oldest?.iso8601 ?? "",
+                    String(part.lately.replicas),
                     part.secondsLeft.map(Words.duration) ?? "", String(part.removing.replicas), String(part.deadJobs))
             }
             return summary + "\n\n" + table.text

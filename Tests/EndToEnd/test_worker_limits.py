@@ -1,10 +1,12 @@
 """The worker under an operator's limits, after crashes in the middle of a large copy, and paused for longer than its lease."""
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import pty
 import re
+import secrets
 import signal
 import subprocess
 import threading
@@ -72,25 +74,69 @@ def jobs(stack):
     return stack.s3gw_json("jobs", "list")
 
 
+class Target:
+    """Where a large copy goes at 24 MiB/s: a store of one of three makes."""
+
+    def __init__(self, kind, stacks, stack, request):
+        self.kind, self.stack = kind, stack
+        if kind == "file":
+            stack.add_file_backend("b", "DE", region="de-1")
+            stack.s3gw("backend", "set-limit", "b", "--bandwidth", "24MiB/s")
+            return
+        if kind == "rclone":
+            self.store = Rclone("b", stacks.directory("target") / "b")
+            stacks.exits.callback(self.store.stop)
+            port = self.store.port
+        else:
+            self.store = request.getfixturevalue("radosgw")["r2"]
+            port = int(self.store.endpoint.rpartition(":")[2])
+        proxy = SlowProxy(port, 24 << 20)
+        stacks.exits.callback(proxy.close)
+        at = dataclasses.replace if kind == "radosgw" else lambda store, endpoint: store.at(endpoint)
+        stack.add_s3_backend("b", at(self.store, endpoint=f"http://127.0.0.1:{proxy.port}"), "DE", region="de-1")
+
+    def objects(self):
+        """How many objects with the marker are there."""
+        if self.kind == "file":
+            return len([path for path in self.stack.stored("b") if "marked" in path and path.endswith("%data")])
+        if self.kind == "rclone":
+            return len(files(self.store))
+        return len([key for _, key in self.store.objects() if self.marker in key])
+
+    marker = "marked"
+
+
 @pytest.mark.timeout(240)
-def test_a_large_copy_goes_on_after_kill_9_and_does_not_start_over(world, payload):
+@pytest.mark.parametrize("kind", ["rclone", "file", "radosgw"])
+def test_a_large_copy_goes_on_after_kill_9_and_does_not_start_over(stacks, payload, request, kind):
+    origin = Rclone("a", stacks.directory("stores") / "a")
+    source = Counted(("127.0.0.1", origin.port))
+    stacks.exits.callback(origin.stop)
+    stacks.exits.callback(source.close)
+    world = stacks.bare(lease_seconds=LEASE_SECONDS, worker_concurrency=2)
+    world.add_s3_backend("a", origin.at(source.endpoint), "FI", region="fi-1")
+    target = Target(kind, stacks, world, request)
+    target.marker = key = f"marked-{secrets.token_hex(4)}"
+    world.create_tenant("alice", TWO)
+    world.start()
     bucket, body = world.new_bucket("alice"), payload(LARGE_BYTES)
-    assert world.raw("alice").request("PUT", f"/{bucket}/marked", body).status == 200
+    assert world.raw("alice").request("PUT", f"/{bucket}/{key}", body).status == 200
     worker = world.start_worker()
     wait_until(lambda: copied_parts(world) >= 3, "three ranges are there", 60)
     worker.kill()
     done = copied_parts(world)
-    before = world.source.bytes_down
-    assert not files(world.stores["b"]), "nobody may see half an object"
+    before = source.bytes_down
+    assert target.objects() == 0, "nobody may see half an object"
     world.start_worker()
     wait_until(lambda: states(world) == ["present", "present"], "the copy is whole", 120)
-    read = world.source.bytes_down - before
+    read = source.bytes_down - before
     left = LARGE_BYTES - done * (16 << 20)
     assert left <= read <= left + (17 << 20), (read, left)
-    (copy,) = files(world.stores["b"])
-    assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(body).digest()
     wait_until(lambda: jobs(world) == [], "no job is left")
-    assert copied_parts(world) == 0
+    assert copied_parts(world) == 0 and target.objects() == 1
+    origin.stop()
+    answer = world.raw("alice").request("GET", f"/{bucket}/{key}")
+    assert answer.status == 200 and hashlib.sha256(answer.body).digest() == hashlib.sha256(body).digest()
 
 
 @pytest.mark.timeout(240)

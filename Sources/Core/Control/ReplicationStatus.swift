@@ -9,6 +9,8 @@ package struct ReplicationStatus: Sendable {
         package var removing: ReplicaSum
         /// Since when the oldest copy waits; nil when none does.
         package var oldest: Timestamp?
+        /// Copies on their way there that take the place of replicas elsewhere.
+        package var moving: Int64
         /// What became present there in the last `rateMinutes`.
         package var lately: ReplicaSum
         package var deadJobs: Int64
@@ -42,7 +44,7 @@ package struct ReplicationStatus: Sendable {
                 BackendPart(
                     record: record, behind: try sql.pendingReplicas(backendID: record.id),
                     removing: try sql.removingReplicas(backendID: record.id),
-                    oldest: try sql.oldestJob(kind: .replicate, backendID: record.id),
+                    oldest: try sql.oldestCopy(backendID: record.id), moving: try sql.openMoves(backendID: record.id),
                     lately: ReplicaSum(replicas: lately.replicas, bytes: lately.bytes),
                     deadJobs: try sql.deadJobs(backendID: record.id), health: health[record.id]))
         }

@@ -10,7 +10,7 @@ enum JobUrgency: Int64, CaseIterable {
 extension SQLConnection {
     private func urgency(_ kind: JobKind, of id: VersionID) throws(S3Error) -> JobUrgency {
         switch kind {
-        case .replicate: try copies(of: id) > 1 ? .copy : .lastCopy
+        case .replicate, .move: try copies(of: id) > 1 ? .copy : .lastCopy
         case .verify: .copy
         case .removeReplica, .endUpload: .removal
         case .removeBucket: .bucket
@@ -30,8 +30,9 @@ extension SQLConnection {
     /// The copies of a version become more urgent, or less, with the number of its replicas.
     private func setUrgency(_ urgency: JobUrgency, ofCopies id: VersionID) throws(S3Error) {
         try run(
-            "UPDATE jobs SET urgency = $2 WHERE version_id = $1 AND kind = 'replicate' AND urgency <> $2",
-            .bytes(id.bytes), .int(urgency.rawValue))
+            """
+            UPDATE jobs SET urgency = $2 WHERE version_id = $1 AND kind IN ('replicate', 'move') AND urgency <> $2
+            """, .bytes(id.bytes), .int(urgency.rawValue))
     }
 }
 
@@ -40,18 +41,22 @@ extension SQLConnection {
     /// Asks for a job.
     ///
     /// One that waits already is only made due earlier; a dead one lives again; one that is being done is done once
-    /// more afterwards.
+    /// more afterwards. `source` is for a `move`: the place that is to be left.
     package func insertJob(
-        kind: JobKind, bucketID: Int64, versionID: VersionID?, backendID: Int64, notBefore: Timestamp
+        kind: JobKind, bucketID: Int64, versionID: VersionID?, backendID: Int64, from source: Int64? = nil,
+        notBefore: Timestamp
     ) throws(S3Error) {
         guard let versionID else { return try insertBucketJob(kind, bucketID, backendID, notBefore) }
         let urgency = try urgency(kind, of: versionID)
-        if kind == .replicate { try setUrgency(urgency, ofCopies: versionID) }
+        if JobKind.copies.contains(kind) { try setUrgency(urgency, ofCopies: versionID) }
         try run(
             """
-            INSERT INTO jobs (kind, urgency, bucket_id, version_id, backend_id, state, not_before, due_at, created_at)
-            VALUES ($1, $2, $3, $4, $5, 'ready', $6, $6, $6)
+            INSERT INTO jobs (
+                kind, urgency, bucket_id, version_id, backend_id, state, not_before, due_at, created_at,
+                source_backend_id)
+            VALUES ($1, $2, $3, $4, $5, 'ready', $6, $6, $6, $7)
             ON CONFLICT (version_id, backend_id, kind) WHERE version_id IS NOT NULL DO UPDATE SET
+                source_backend_id = excluded.source_backend_id,
                 is_asked_again = CASE jobs.state WHEN 'leased' THEN 1 ELSE 0 END,
                 attempts = CASE jobs.state WHEN 'dead' THEN 0 ELSE jobs.attempts END,
                 not_before = CASE WHEN jobs.state = 'ready' AND jobs.not_before < excluded.not_before
@@ -60,7 +65,7 @@ extension SQLConnection {
                     THEN jobs.due_at ELSE excluded.due_at END,
                 state = CASE jobs.state WHEN 'leased' THEN 'leased' ELSE 'ready' END
             """, .text(kind.rawValue), .int(urgency.rawValue), .int(bucketID), .bytes(versionID.bytes), .int(backendID),
-            SQLValue(notBefore))
+            SQLValue(notBefore), SQLValue(source))
     }
 
     private func insertBucketJob(
@@ -122,7 +127,7 @@ extension SQLConnection {
             UPDATE jobs SET state = 'leased', lease_owner = $2, lease_until = $3, due_at = $3,
                 fence = fence + 1, attempts = attempts + 1 WHERE id = $1
             RETURNING id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
-                lease_until, fence, last_error, created_at
+                lease_until, fence, last_error, created_at, source_backend_id
             """, .int(id), .text(owner), SQLValue(until), row: job)
     }
 
@@ -201,6 +206,14 @@ extension SQLConnection {
             .bytes(versionID.bytes), .int(backendID), .text(kind.rawValue))
     }
 
+    /// Tells whether somebody is bringing, or will bring, the version there.
+    package func hasOpenCopy(versionID: VersionID, backendID: Int64) throws(S3Error) -> Bool {
+        for kind in JobKind.copies where try hasOpenJob(kind: kind, versionID: versionID, backendID: backendID) {
+            return true
+        }
+        return false
+    }
+
     /// Tells whether there is that job, in any state.
     package func hasJob(kind: JobKind, versionID: VersionID, backendID: Int64) throws(S3Error) -> Bool {
         try has(
@@ -214,13 +227,13 @@ extension SQLConnection {
             return try all(
                 """
                 SELECT id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner,
-                    lease_until, fence, last_error, created_at FROM jobs ORDER BY id LIMIT $1
+                    lease_until, fence, last_error, created_at, source_backend_id FROM jobs ORDER BY id LIMIT $1
                 """, .int(Int64(limit)), row: job)
         }
         return try all(
             """
             SELECT id, kind, bucket_id, version_id, backend_id, state, attempts, not_before, lease_owner, lease_until,
-                fence, last_error, created_at FROM jobs WHERE state = $1 ORDER BY id LIMIT $2
+                fence, last_error, created_at, source_backend_id FROM jobs WHERE state = $1 ORDER BY id LIMIT $2
             """, .text(state.rawValue), .int(Int64(limit)), row: job)
     }
 
@@ -256,8 +269,9 @@ extension SQLConnection {
     private func job(_ row: any SQLStatement) throws(S3Error) -> Job {
         Job(
             id: row.int(0), kind: try row.word(1), bucketID: row.int(2),
-            versionID: row.isNull(3) ? nil : try row.versionID(3), backendID: row.int(4), state: try row.word(5),
-            attempts: Int(row.int(6)), notBefore: row.time(7), leaseOwner: row.optionalText(8),
+            versionID: row.isNull(3) ? nil : try row.versionID(3), backendID: row.int(4),
+            sourceBackendID: row.optionalInt(13), state: try row.word(5), attempts: Int(row.int(6)),
+            notBefore: row.time(7), leaseOwner: row.optionalText(8),
             leaseUntil: row.optionalTime(9), fence: row.int(10), lastError: row.optionalText(11),
             createdAt: row.time(12))
     }

@@ -22,6 +22,7 @@ enum Migrations {
         Migration(version: 12, name: "findings and sweeps", script: reconcileSchema),
         Migration(version: 13, name: "checksums of parts", script: checksumSchema),
         Migration(version: 14, name: "strays", script: straySchema),
+        Migration(version: 15, name: "moves", script: moveSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

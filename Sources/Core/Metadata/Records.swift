@@ -219,12 +219,17 @@ package struct Replica: Sendable, Hashable {
 
 package enum JobKind: String, Sendable, CaseIterable {
     case replicate
+    /// Brings a version to `backendID`, and ends its replica on `sourceBackendID` in the same transaction.
+    case move
     case removeReplica = "remove-replica"
     /// Clears what a multipart upload left on a backend; `versionID` is the upload's id.
     case endUpload = "end-upload"
     case removeBucket = "remove-bucket"
     /// Reads a replica in full and compares it with the version.
     case verify
+
+    /// Those that bring a version to a backend.
+    package static let copies: [JobKind] = [.replicate, .move]
 }
 
 package enum JobState: String, Sendable { case ready, leased, dead }
@@ -239,6 +244,8 @@ package struct Job: Sendable, Hashable {
     /// Nil for `remove-bucket`.
     package var versionID: VersionID?
     package var backendID: Int64
+    /// Of a `move` only: where the version is to be no more.
+    package var sourceBackendID: Int64?
     package var state: JobState
     package var attempts: Int
     package var notBefore: Timestamp
@@ -249,8 +256,9 @@ package struct Job: Sendable, Hashable {
     package var createdAt: Timestamp
 
     package init(
-        id: Int64, kind: JobKind, bucketID: Int64, versionID: VersionID? = nil, backendID: Int64, state: JobState,
-        attempts: Int, notBefore: Timestamp, leaseOwner: String? = nil, leaseUntil: Timestamp? = nil, fence: Int64,
+        id: Int64, kind: JobKind, bucketID: Int64, versionID: VersionID? = nil, backendID: Int64,
+        sourceBackendID: Int64? = nil, state: JobState, attempts: Int, notBefore: Timestamp, leaseOwner: String? = nil,
+        leaseUntil: Timestamp? = nil, fence: Int64,
         lastError: String? = nil, createdAt: Timestamp
     ) {
         self.id = id
@@ -258,6 +266,7 @@ package struct Job: Sendable, Hashable {
         self.bucketID = bucketID
         self.versionID = versionID
         self.backendID = backendID
+        self.sourceBackendID = sourceBackendID
         self.state = state
         self.attempts = attempts
         self.notBefore = notBefore

@@ -32,8 +32,28 @@ extension SQLConnection {
         ) { $0.int(0) } ?? 0
     }
 
-    /// When the oldest job of that kind, neither done nor dead, was asked for.
-    package func oldestJob(kind: JobKind, backendID: Int64) throws(S3Error) -> Timestamp? {
+    /// Counts the moves to that backend that are neither done nor dead.
+    package func openMoves(backendID: Int64) throws(S3Error) -> Int64 {
+        var count: Int64 = 0
+        for state in [JobState.ready, .leased] {
+            count +=
+                try first(
+                    "SELECT COUNT(*) FROM jobs WHERE backend_id = $1 AND kind = 'move' AND state = $2", .int(backendID),
+                    .text(state.rawValue)
+                ) { $0.int(0) } ?? 0
+        }
+        return count
+    }
+
+    /// When the oldest copy to that backend, neither done nor dead, was asked for.
+    package func oldestCopy(backendID: Int64) throws(S3Error) -> Timestamp? {
+        let times = try JobKind.copies.map { kind throws(S3Error) in
+            try oldestJob(kind: kind, backendID: backendID)
+        }
+        return times.compactMap { $0 }.min()
+    }
+
+    private func oldestJob(kind: JobKind, backendID: Int64) throws(S3Error) -> Timestamp? {
         var oldest: Timestamp?
         for state in [JobState.ready, .leased] {
             let time = try first(

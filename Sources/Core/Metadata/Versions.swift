@@ -304,7 +304,7 @@ extension SQLConnection {
         try touchRecord(of: version.id, bucketID: version.bucketID, at: time.adding(seconds: RecordDelay.deathSeconds))
         // A leased one is left to its worker, who will find the version dead.
         try run(
-            "DELETE FROM jobs WHERE version_id = $1 AND kind = 'replicate' AND state <> 'leased'",
+            "DELETE FROM jobs WHERE version_id = $1 AND kind IN ('replicate', 'move') AND state <> 'leased'",
             .bytes(version.id.bytes))
         for replica in try self.replicas(of: version.id) {
             try insertJob(

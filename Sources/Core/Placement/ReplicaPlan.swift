@@ -2,7 +2,7 @@
 /// policies, for the worker's jobs and for its walk over a bucket.
 ///
 /// A replica that counts is never given up for another place that is only preferred: bytes move when they must, not when
-/// they might. Nothing is removed before all that is wanted is present.
+/// they might. Nothing is removed before all that is wanted is present, or another copy has taken its place.
 package struct ReplicaPlan: Sendable, Equatable {
     /// What a version has on one backend.
     package enum Holding: Sendable, Equatable {
@@ -21,6 +21,11 @@ package struct ReplicaPlan: Sendable, Equatable {
     package let added: [Int64]
     /// What it has elsewhere, and may lose now.
     package let surplus: [Int64]
+    /// Where it is present although it does not belong there, of the backends that answer: a copy at a member may take
+    /// its place.
+    ///
+    /// The order is that of the backends.
+    package let leaving: [Int64]
     /// Whether it is present at as many members as policy wants.
     package let isComplete: Bool
     /// Why `members` are fewer than policy wants; nil when they are not.
@@ -54,10 +59,14 @@ package struct ReplicaPlan: Sendable, Equatable {
             // What holds no bytes protects nothing; while places are lacking it shows what is owed.
             return isComplete || (holding == .pending && !isShort)
         }
+        let gone = Set(candidates.filter { $0.state == .lost }.map(\.backendID)).union(away)
+        let leaving = holdings.filter { id, holding in
+            holding == .present && !members.contains(id) && !gone.contains(id)
+        }
         let takers = chosen.filter { $0.takesBytesNow && Placement.takes($0, policy, sizeBytes) }
         return ReplicaPlan(
             members: members, added: members.filter { holdings[$0] == nil }, surplus: surplus.keys.sorted(),
-            isComplete: isComplete,
+            leaving: leaving.keys.sorted(), isComplete: isComplete,
             refusal: isShort ? refusal(policy, candidates, sizeBytes, members.count) : nil,
             grants: Dictionary(
                 uniqueKeysWithValues: takers.map { ($0.backendID, PlacementGrant(grantedBy: $0)) }))

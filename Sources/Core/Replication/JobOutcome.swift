@@ -14,8 +14,10 @@ package enum JobOutcome: Sendable, Equatable {
         case removed
         case bucketRemoved = "bucket-removed"
         case uploadEnded = "upload-ended"
-        /// The copy has to go elsewhere: another job was made.
+        /// A copy was made, and the replica that it takes the place of is to be removed.
         case moved
+        /// The copy has to go elsewhere: another job was made.
+        case redirected
         /// A replica was read in full, and is right.
         case verified
         /// A replica was read in full, and is missing or wrong: a job for a new copy was made.

@@ -39,7 +39,8 @@ struct JobRunner: Sendable {
     private func attempt(_ context: JobContext) throws(JobFailure) -> JobOutcome {
         let job = context.job
         switch (job.kind, job.versionID) {
-        case (.replicate, .some(let versionID)): return try ReplicateJob(context: context, versionID: versionID).run()
+        case (.replicate, .some(let versionID)), (.move, .some(let versionID)):
+            return try ReplicateJob(context: context, versionID: versionID).run()
         case (.removeReplica, .some(let versionID)):
             return try RemoveReplicaJob(context: context, versionID: versionID).run()
         case (.verify, .some(let versionID)): return try VerifyJob(context: context, versionID: versionID).run()

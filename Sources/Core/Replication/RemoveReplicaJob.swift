@@ -10,7 +10,7 @@ struct RemoveReplicaJob {
             (
                 state: try sql.replicationState(of: versionID),
                 hasStrays: try !sql.strays(of: versionID, backendID: place).isEmpty,
-                isCopying: try sql.hasOpenJob(kind: .replicate, versionID: versionID, backendID: place)
+                isCopying: try sql.hasOpenCopy(versionID: versionID, backendID: place)
             )
         }
         guard let state = found.state, state.replica(on: place) != nil || found.hasStrays else {
@@ -47,7 +47,7 @@ struct RemoveReplicaJob {
     private func removeStrays(isOfParts: Bool, _ snapshot: WorldSnapshot) throws(JobFailure) {
         let strays = try context.write { sql throws(S3Error) -> [Stray]? in
             guard try sql.holdsLease(id: context.job.id, fence: context.job.fence) else { return nil }
-            if try !sql.hasOpenJob(kind: .replicate, versionID: versionID, backendID: place) {
+            if try !sql.hasOpenCopy(versionID: versionID, backendID: place) {
                 try sql.giveUpReplacement(versionID: versionID, backendID: place)
             }
             return try sql.strays(of: versionID, backendID: place).filter { $0.state == .going }

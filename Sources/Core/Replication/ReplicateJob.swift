@@ -1,5 +1,6 @@
-/// Brings one version to one backend.
+/// Brings one version to one backend: the jobs `replicate` and `move`.
 ///
+/// A move differs in its commit only: there the new replica becomes present, and the one that it takes the place of goes.
 /// Everything is read again before it acts and before it commits, so it may be killed, repeated or outrun at any
 /// moment. A repeated attempt writes the same bytes under the same physical key; a replica that is made again after it was
 /// removed, or found to be damaged, has another key.
@@ -135,18 +136,34 @@ struct ReplicateJob {
                 return .obsolete
             }
             try sql.setReplica(versionID: versionID, backendID: target, state: .present)
+            let isMoved = try leaveSource(sql)
             // With this one present, those that policy has no use for may go.
             try context.planning.change(of: versionID, sql)?.apply(sql, at: .now(), renews: false)
-            return .copied
+            return isMoved ? .moved : .copied
         }
         switch outcome {
-        case .done(.copied):
+        case .done(.copied), .done(.moved):
             context.counts.add { $0.copiedBytes += sizeBytes }
             if isRepair { noteRepair(live) }
         case .abandoned: try takeBack(place, live)
         default: break
         }
         return outcome
+    }
+
+    /// Ends the replica that a move was to take the place of, in the transaction that makes the new one present; false for
+    /// another job, and where policy wants the old one again.
+    ///
+    /// There are as many copies as before, so this holds also where policy wants more than there are.
+    private func leaveSource(_ sql: any SQLConnection) throws(S3Error) -> Bool {
+        guard let source = context.job.sourceBackendID, let change = try context.planning.change(of: versionID, sql),
+            change.plan.members.contains(target), change.plan.leaving.contains(source),
+            try sql.setReplica(versionID: versionID, backendID: source, state: .removing)
+        else { return false }
+        try sql.insertJob(
+            kind: .removeReplica, bucketID: change.version.bucketID, versionID: versionID, backendID: source,
+            notBefore: .now())
+        return true
     }
 
     /// Whether the replica is, or becomes, what was written at `place`.
@@ -226,12 +243,7 @@ struct ReplicateJob {
                     kind: .replicate, bucketID: change.version.bucketID, versionID: versionID, backendID: target,
                     notBefore: .now())
             }
-            return change.plan.added.isEmpty ? .obsolete : .moved
+            return change.plan.added.isEmpty ? .obsolete : .redirected
         }
     }
-}
-
-extension Replica {
-    /// Whether a copy has to be brought there.
-    var isOwed: Bool { state == .pending || state == .damaged }
 }

@@ -9,7 +9,10 @@ package final class WorkerCounts: Sendable {
         package var bucketsRemoved = 0
         /// Places of multipart uploads that were cleared.
         package var uploadsEnded = 0
+        /// Of those copied: replicas that took the place of others.
         package var moved = 0
+        /// Copies that have to go elsewhere.
+        package var redirected = 0
         /// Replicas that were read in full and are right.
         package var verified = 0
         /// Replicas that were read in full and are missing or wrong.
@@ -37,6 +40,7 @@ package final class WorkerCounts: Sendable {
             news.bucketsRemoved -= earlier.bucketsRemoved
             news.uploadsEnded -= earlier.uploadsEnded
             news.moved -= earlier.moved
+            news.redirected -= earlier.redirected
             news.verified -= earlier.verified
             news.damaged -= earlier.damaged
             news.repaired -= earlier.repaired
@@ -52,9 +56,10 @@ package final class WorkerCounts: Sendable {
         /// `copied 3 (12 bytes), removed 1`, only what is not 0.
         package var text: String {
             let parts = [
-                (copied, "copied \(copied) (\(copiedBytes) bytes)"), (removed, "removed \(removed)"),
+                (copied, "copied \(copied) (\(copiedBytes) bytes)"), (moved, "moved \(moved) of them"),
+                (removed, "removed \(removed)"),
                 (bucketsRemoved, "removed \(bucketsRemoved) buckets"),
-                (uploadsEnded, "ended \(uploadsEnded) uploads"), (moved, "moved \(moved)"),
+                (uploadsEnded, "ended \(uploadsEnded) uploads"), (redirected, "redirected \(redirected)"),
                 (verified, "verified \(verified)"), (damaged, "damaged \(damaged)"), (repaired, "repaired \(repaired)"),
                 (replanned, "replanned \(replanned)"),
                 (obsolete, "obsolete \(obsolete)"), (retried, "to be retried \(retried)"),
@@ -80,7 +85,10 @@ package final class WorkerCounts: Sendable {
             case .removed: values.removed += 1
             case .bucketRemoved: values.bucketsRemoved += 1
             case .uploadEnded: values.uploadsEnded += 1
-            case .moved: values.moved += 1
+            case .moved:
+                values.copied += 1
+                values.moved += 1
+            case .redirected: values.redirected += 1
             case .verified: values.verified += 1
             case .condemned: break
             case .obsolete: values.obsolete += 1
