@@ -1,6 +1,7 @@
 """A worker that is stopped between its decision and what it asks of a store does no harm when it goes on much later."""
 
 import contextlib
+import pathlib
 import signal
 import sqlite3
 import subprocess
@@ -94,12 +95,19 @@ def frozen_at_the_held_request(stack, worker):
 
     def is_frozen():
         worker.send(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(worker.pid), "every thread has stopped", 10)
         if is_writable(stack):
             return True
         worker.send(signal.SIGCONT)
         return False
 
     wait_until(is_frozen, "the worker is frozen outside of a transaction", 60)
+
+
+def is_stopped(pid):
+    """Whether all threads have: the signal reaches them one by one."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
 
 def is_writable(stack):

@@ -1,4 +1,4 @@
-"""Moves: a version that has to leave a place is never in fewer places than before, whatever is killed or fails meanwhile."""
+"""Moves: a version that leaves a place is never in fewer places than before, whatever is killed or fails meanwhile."""
 
 import hashlib
 
