@@ -1,9 +1,14 @@
 """Tags of objects and buckets, and the tag that asks for a number of replicas."""
 
 import concurrent.futures
+import threading
 
 import pytest
 from botocore.exceptions import ClientError
+
+from support.processes import wait_until
+from support.rclone import Rclone
+from support.tcpproxy import TCPProxy
 
 
 def code(error):
@@ -218,6 +223,35 @@ def test_tags_that_are_written_at_once_leave_the_replicas_of_the_one_that_stays(
             assert set(writers.map(write, (1, 3) * 8)) == {200}
         stack.worker_once()
         assert present(stack, "k") == int(tag_set(client, "tagged", "k")["replica-count"])
+
+
+def test_a_replica_that_is_wanted_again_while_it_is_removed_comes_back(stacks):
+    store = Rclone("de", stacks.directory("rclone") / "de")
+    stacks.exits.callback(store.stop)
+    proxy = TCPProxy(("127.0.0.1", store.port))
+    stacks.exits.callback(proxy.close)
+    stack = stacks.bare()
+    stack.add_file_backend("fi", "FI")
+    stack.add_s3_backend("de", store.at(proxy.endpoint), "DE")
+    stack.create_tenant("alice", {"replicas": {"count": 1, "order": ["fi-fi-1", "de-de-1"]}})
+    client = stack.start().boto3("alice")
+    client.create_bucket(Bucket="tagged")
+    client.put_object(Bucket="tagged", Key="k", Body=b"bytes", Tagging="replica-count=2")
+    stack.worker_once()
+    assert present(stack, "k") == 2
+    client.put_object_tagging(Bucket="tagged", Key="k", Tagging=tags(**{"replica-count": "1"}))
+    proxy.gate = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as worker:
+        work = worker.submit(stack.run_worker_once)
+        try:
+            wait_until(lambda: proxy.deletes_held, "the replica is being removed")
+            client.put_object_tagging(Bucket="tagged", Key="k", Tagging=tags(**{"replica-count": "2"}))
+        finally:
+            proxy.gate.set()
+        work.result()
+    stack.worker_once()
+    assert present(stack, "k") == 2
+    assert [path for path in store.directory.rglob("k~*") if path.is_file()], "the replica on de is only a row"
 
 
 def test_a_buckets_tag_holds_for_what_is_there_and_what_is_written_from_then_on(stack):
