@@ -43,7 +43,10 @@ package final class FileBackend: Backend {
             let root = try openRoot()
             do throws(FileError) { try root.makeDirectory(name) } catch {
                 guard error.code == FileError.exists else { throw error }
-                return try root.status(of: name).isDirectory ? .ownedByUs : .taken
+                guard try root.status(of: name).isDirectory else { return .taken }
+                // Another process may have made it a moment ago and not have come to its own fsync yet.
+                try root.synchronize()
+                return .ownedByUs
             }
             try root.synchronize()
             return .created
