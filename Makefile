@@ -13,7 +13,7 @@ test: ## unit tests, then end-to-end tests with real clients and real backends
 	@scripts/test
 
 faults: ## the gateway under injected faults, checked from outside; then with planted bugs, which must be caught
-	@scripts/faults --seeds 0-8
+	@scripts/faults --seeds 0-17
 	@scripts/faults --planted
 
 fuzz: ## libFuzzer on every reader of client input, a minute each

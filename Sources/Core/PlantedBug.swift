@@ -11,6 +11,12 @@
         case synchronousNormal = "synchronous-normal"
         case noFencing = "no-fencing"
         case ignoreResidency = "ignore-residency"
+        case skipBodyCheck = "skip-body-check"
+        case copyAnyVersion = "copy-any-version"
+        case partOffByOne = "part-off-by-one"
+        case lostTags = "lost-tags"
+        case unsyncedDirectories = "unsynced-directories"
+        case skewedIsMissing = "skewed-is-missing"
 
         private static let chosen = unsafe getenv("PLANTED_BUG").map { unsafe String(cString: $0) }
 

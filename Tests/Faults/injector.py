@@ -23,7 +23,6 @@ class Injector:
         self.stopped = set()  # process ids
         self.down_since = {}
         self.skipped = set()
-        self.lost_bytes = 0
         self.misplaced = set()
         self.looked = 0.0
 
@@ -83,7 +82,8 @@ class Injector:
 
     def power_cut(self, event, chance):
         self.world.kill_all()
-        self.lost_bytes += self.world.cut_power(event.seed)
+        lost = self.world.cut_power(event.seed)
+        self.log(f"the power cut took {lost[0]} bytes of the database and {lost[1]} files and names of the file backend")
 
     def stop_pool_process(self, event, chance):
         children = self.world.pool.children()
@@ -136,7 +136,7 @@ class Injector:
 
     def step_clock(self, event):
         step = CLOCK_STEP_SECONDS if event.kind == "clock-forward" else -CLOCK_STEP_SECONDS
-        names = ("pool", "worker-0", "worker-1") if event.target == "all" else (event.target,)
+        names = ("pool", "worker-0", "worker-1", "nginx") if event.target == "all" else (event.target,)
 
         def set_clocks(seconds):
             for name in names:

@@ -5,8 +5,9 @@ respects real time and explains every answer: linearizability, decided for each 
 is linearizable when each object's is). An operation without an answer, or with a 5xx, may have happened at any time after
 its call, or not at all.
 
-A state is a tuple of (version id, ETag), the current one last; a delete marker's ETag is None. In a bucket without
-versions it has at most one element, whose id is "null". An id that nobody was told is `Unknown`.
+A state is a tuple of (version id, ETag, tags), the current one last; a delete marker's ETag is None. In a bucket without
+versions it has at most one element, whose id is "null". An id that nobody was told is `Unknown`. The tags of a version are
+`tags_text` of them, ANY when nobody can tell: those of a copy that kept its source's.
 """
 
 import itertools
@@ -30,15 +31,22 @@ def same_id(known, told):
     return told is ANY or known == told or isinstance(known, Unknown)
 
 
+def tags_text(tags):
+    """Returns {name: value} as one string."""
+    return "&".join(f"{name}={value}" for name, value in sorted(tags.items()))
+
+
 @dataclass
 class Operation:
     key: tuple  # (tenant, bucket, key)
-    kind: str  # put, delete, delete-version, read, versions, refused
+    kind: str  # put, delete, delete-version, tag, read, tags, versions, refused
     call: float
     end: float = FOREVER
     certain: bool = False  # its answer came, and said that it was done
     etags: tuple = ()  # put: the one it wrote, or each that it may have written; read: what was seen, None for nothing
-    version: object = ANY  # put and delete: the id it made; read: the id it saw; delete-version: the id it removes
+    # put and delete: the id it made; read: the id it saw; delete-version: the id it removes; tag and tags: the id it named
+    version: object = ANY
+    tags: object = ""  # put and tag: those it wrote; tags: those it saw
     versioned: bool = False
     condition: tuple = ()  # ("none",) for If-None-Match: *; ("match", etag)
     listing: tuple = ()  # versions: ((id, etag), ...), the oldest first
@@ -53,15 +61,17 @@ class Operation:
             if not self.holds(current):
                 return []
             identity = Unknown(self.number) if self.version is ANY else self.version
-            return [self.pushed(state, (identity, etag)) for etag in self.etags]
+            return [self.pushed(state, (identity, etag, self.tags)) for etag in self.etags]
         if self.kind == "delete":
             if not self.versioned:
                 return [()]
             identity = Unknown(self.number) if self.version is ANY else self.version
-            return [self.pushed(state, (identity, None))]
+            return [self.pushed(state, (identity, None, ""))]
         if self.kind == "delete-version":
             left = tuple(each for each in state if each[0] != self.version)
             return [left]
+        if self.kind in ("tag", "tags"):
+            return self.after_tagging(state)
         if self.kind == "read":
             seen = current in self.etags and (current is None or same_id(state[-1][0], self.version))
             return [state] if seen else []
@@ -73,6 +83,17 @@ class Operation:
         if self.kind == "refused":
             return [] if self.holds(current) else [state]
         raise ValueError(self.kind)
+
+    def after_tagging(self, state):
+        last = len(state) - 1
+        found = [at for at, each in enumerate(state) if at == last or self.version is not ANY]
+        found = [at for at in found if self.version in (ANY, state[at][0]) and state[at][1]]
+        if not found:
+            return []
+        identity, etag, tags = state[found[0]]
+        if self.kind == "tags":
+            return [state] if tags in (ANY, self.tags) else []
+        return [(*state[: found[0]], (identity, etag, self.tags), *state[found[0] + 1 :])]
 
     def pushed(self, state, version):
         return (*state, version) if self.versioned else (version,)
@@ -94,6 +115,8 @@ class Operation:
             words.append(" or ".join((each or "nothing")[:12] for each in self.etags[:3]))
         if self.version is not ANY:
             words.append(f"version {self.version}")
+        if self.tags:
+            words.append("any tags" if self.tags is ANY else self.tags)
         if self.listing:
             words.append(str([(each[0], (each[1] or "marker")[:12]) for each in self.listing]))
         return "  ".join([*words, self.note])
@@ -160,7 +183,7 @@ def cut(operations, moment):
         if each.call > moment:
             continue
         if each.end > moment:
-            if each.kind in ("read", "versions", "refused"):
+            if each.kind in ("read", "tags", "versions", "refused"):
                 continue
             each = replace(each, end=FOREVER, certain=False)
         found.append(each)

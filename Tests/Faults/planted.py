@@ -24,6 +24,7 @@ class Planted:
     seconds: float = 12.0
     events: tuple = ()  # instead of what the seed would choose
     bucket: str = ""  # the only one that clients use
+    hands_off: bool = False  # nginx reads small objects itself
 
 
 BUGS = (
@@ -67,6 +68,58 @@ BUGS = (
         ("refuse", "error-503"),
         ("policy before bytes",),
     ),
+    Planted(
+        "hand-off-unconditional",
+        "nginx reads from a store without If-Match",
+        ("old-object", "old-object", "old-object"),
+        ("never wrong bytes",),
+        hands_off=True,
+    ),
+    Planted(
+        "hand-off-believes-errors",
+        "nginx passes on what a store says instead of the object",
+        ("error-500", "error-503"),
+        ("a failure is clear", "the driver works"),
+        hands_off=True,
+    ),
+    Planted(
+        "skip-body-check",
+        "what goes out is not compared with the version's checksum",
+        ("flip-byte", "flip-byte", "flip-byte"),
+        ("never wrong bytes",),
+    ),
+    Planted(
+        "copy-any-version",
+        "a part is copied from whatever the store calls the source",
+        ("old-object", "old-object", "old-object"),
+        ("never wrong bytes",),
+    ),
+    Planted(
+        "part-off-by-one",
+        "the first part of an object is read one byte too late",
+        ("slow",),
+        ("never wrong bytes",),
+    ),
+    Planted(
+        "lost-tags",
+        "tags are acknowledged and not written",
+        ("slow",),
+        ("linearizable",),
+    ),
+    Planted(
+        "unsynced-directories",
+        "the names of a file backend are not synced, and the power goes",
+        ("power-cut", "power-cut"),
+        ("convergence", "no acknowledged write", "linearizable"),
+    ),
+    Planted(
+        "skewed-is-missing",
+        "a store that refuses what another clock signed is taken for one that has nothing",
+        ("store-clock-forward",),
+        ("convergence", "no acknowledged write", "linearizable"),
+        events=(Event(3.0, 4.0, "store-clock-forward", 2, "de"),),
+        bucket="strict",
+    ),
 )
 
 
@@ -90,7 +143,7 @@ def shipped_binaries_are_clean(directory):
 def catch(runner, bug):
     """Returns (seed, words) of the first seed that catches `bug`, or None."""
     for seed in range(SEEDS_TRIED):
-        result = runner.run(seed, bug.kinds, bug.seconds, bug.name, bug.events, bug.bucket)
+        result = runner.run(seed, bug.kinds, bug.seconds, bug.name, bug.events, bug.bucket, bug.hands_off)
         for promise, words in result.violations:
             if any(promise.startswith(each) for each in bug.promises):
                 return seed, f"{promise}: {words}"
@@ -116,7 +169,7 @@ def show_planted(runner, options):
             continue
         seed, words = caught
         print(f"{bug.name}: caught by seed {seed} ({bug.says})\n    {words.splitlines()[0][:200]}", flush=True)
-        clean = runner.run(seed, bug.kinds, bug.seconds, None, bug.events, bug.bucket)
+        clean = runner.run(seed, bug.kinds, bug.seconds, None, bug.events, bug.bucket, bug.hands_off)
         if clean.violations:
             print(f"  the same seed without the bug fails too: {clean.violations}", flush=True)
             status = 1

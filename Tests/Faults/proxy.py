@@ -4,6 +4,10 @@ A process of its own, so that its work and the clients' do not share one interpr
 backend has a port; orders come as lines of JSON on a unix socket: {"backend": NAME, "rule": RULE or null}. A RULE is
 {"kind": one of KINDS, "rate": 0..1, "seed": int}; null heals. The record is one line of JSON for each request that
 carries an object's bytes or asks for a copy: {"backend", "method", "target", "bytes", "start": the body's first bytes}.
+The flips are one line of JSON for each byte of an answer that was made another one: {"backend", "key", "at": its offset in
+the object, "mask": what it was XORed with, "ranged": a part was asked for, "conditional": with If-Match}.
+
+The proxy and a store behind it are one store that checks `If-Match`, which rclone alone does not.
 """
 
 import asyncio
@@ -17,18 +21,20 @@ import struct
 import sys
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import unquote
 
 from support import sigv4
 
 RECORDED_BYTES = 120
-# Objects made of parts, which begin at 5 MiB, and those above 8 MiB are not compared on the way (docs/PROTOCOL.md, Reads).
-FLIPPED_BYTES = (5 << 20) - 1
 REMEMBERED_OBJECTS = 400
 REMEMBERED_BYTES = 400_000
 HEAD_LIMIT = 64 * 1024
 STORE_SECONDS = 90
 SLOW_SECONDS = (0.2, 1.2)
+CLOCK_STEPS = {"store-clock-forward": timedelta(minutes=20), "store-clock-back": timedelta(minutes=-20)}
+SIGNED_SECONDS = 15 * 60  # a signature may be this old, or this young
 
 KINDS = (
     "refuse",  # no connection
@@ -41,6 +47,8 @@ KINDS = (
     "ok-with-error",  # 200 and an error document; done or not done
     "commit-reset",  # done, and then the connection is reset without an answer
     "old-object",  # another, older object of the same key comes back
+    "store-clock-forward",  # the store's clock is twenty minutes ahead: it refuses what is signed, or only says so
+    "store-clock-back",
 )
 
 ERRORS = {"error-500": ("500 Internal Server Error", "InternalError"), "error-503": ("503 Slow Down", "SlowDown")}
@@ -124,18 +132,18 @@ class Exchange:
         self.method = request.first[0]
         path, _, self.query = request.first[1].partition("?")
         self.bucket, _, self.key = unquote(path[1:]).partition("/")
-        self.logical = self.key.rpartition("~")[0]
+        self.logical = self.key.partition("~")[0]
         self.is_copy = request.get("x-amz-copy-source") is not None
         self.is_complete = self.method == "POST" and "uploadId=" in self.query
         self.changes = self.method in ("PUT", "POST", "DELETE")
-        self.is_whole_read = self.method == "GET" and request.get("range") is None
+        self.wanted_tag = request.get("if-match")
         self.is_plain_put = self.method == "PUT" and not self.query and not self.is_copy
-        self.is_object = bool(self.key) and not self.key.startswith("probe/")
+        self.is_object = bool(self.key) and not self.bucket.startswith("s3gw-probe-")
 
 
 class Backend:
-    def __init__(self, name, record, port, store_port, region, *credentials):
-        self.name, self.port, self.store_port, self.record = name, port, store_port, record
+    def __init__(self, name, record, flips, port, store_port, region, *credentials):
+        self.name, self.port, self.store_port, self.record, self.flips = name, port, store_port, record, flips
         self.region, self.credentials = region, credentials
         self.rule = None
         self.chance = random.Random(0)
@@ -172,8 +180,7 @@ class Backend:
             "ok-with-error": exchange.is_object and (exchange.is_copy or exchange.is_complete or exchange.request.body),
             "commit-reset": exchange.changes,
             "old-object": exchange.is_object and exchange.method in ("GET", "HEAD"),
-            # A range has no checksum of its own: what a store's wire does to one is not found (docs/PROTOCOL.md, Reads).
-            "flip-byte": exchange.is_object and (exchange.is_whole_read or exchange.request.body),
+            "flip-byte": exchange.is_object and (exchange.method == "GET" or exchange.request.body),
             "cut-body": exchange.is_object and (exchange.method == "GET" or exchange.request.body),
         }.get(kind, True)
         if not meets:
@@ -223,11 +230,16 @@ class Backend:
             reset(writer)  # the store sees nothing of a body that never came whole
             return None
         if kind == "flip-byte" and request.body:
+            if exchange.method == "POST":
+                # S3 holds a body against its signed hash; rclone does that for objects only, by their Content-MD5.
+                return error_document("400 Bad Request", "XAmzContentSHA256Mismatch").bytes()
             request.body = self.flipped(request.body)
         if kind == "ok-with-error" and self.chance.random() < 0.5:
             return error_document("200 OK", "InternalError").bytes()
         if kind == "old-object" and (old := self.older(exchange)):
             return old
+        if kind in CLOCK_STEPS:
+            return await self.at_another_time(exchange, CLOCK_STEPS[kind])
         response = await self.forward(exchange)
         if kind == "ok-with-error":
             return error_document("200 OK", "InternalError").bytes()
@@ -238,8 +250,8 @@ class Backend:
 
     async def reply(self, exchange, kind, response, writer):
         body = b"" if exchange.method == "HEAD" else response.body
-        if kind == "flip-byte" and 0 < len(body) <= FLIPPED_BYTES and response.first[1] == "200":
-            body = self.flipped(body)
+        if kind == "flip-byte" and body and response.first[1] in ("200", "206") and exchange.method == "GET":
+            body = self.flipped(body, exchange, response)
         whole = response.bytes(body)
         if kind == "cut-body" and len(body) > 1:
             writer.write(whole[: len(whole) - len(body) + self.chance.randrange(len(body))])
@@ -273,9 +285,40 @@ class Backend:
             return response.bytes()
         return Message(["HTTP/1.1", "200", "OK"], [("Content-Length", "0")]).bytes()
 
-    def flipped(self, body):
-        at = self.chance.randrange(len(body))
-        return body[:at] + bytes([body[at] ^ (1 << self.chance.randrange(8))]) + body[at + 1 :]
+    def flipped(self, body, exchange=None, response=None):
+        """Returns `body` with one bit changed; that of an answer is noted first."""
+        at, mask = self.chance.randrange(len(body)), 1 << self.chance.randrange(8)
+        if exchange:
+            # Content-Range: bytes FIRST-LAST/TOTAL; rclone has it in a 200.
+            part = response.get("content-range")
+            first = int(part.split(" ")[1].partition("-")[0]) if part else 0
+            line = {"backend": self.name, "key": exchange.key, "at": first + at, "mask": mask}
+            line |= {"ranged": part is not None, "conditional": exchange.wanted_tag is not None}
+            self.flips.write(json.dumps(line) + "\n")
+            self.flips.flush()
+        return body[:at] + bytes([body[at] ^ mask]) + body[at + 1 :]
+
+    async def at_another_time(self, exchange, step):
+        """A store whose clock is wrong: one refuses what it takes for signed too early or too late, another does not look."""
+        now = datetime.now(timezone.utc) + step
+        looks = self.rule["seed"] % 2 == 0
+        signed = exchange.request.get("x-amz-date")
+        if looks and signed:
+            signed = datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+        if looks and signed and abs((now - signed).total_seconds()) > SIGNED_SECONDS:
+            answer = error_document("403 Forbidden", "RequestTimeTooSkewed")
+            body = b"" if exchange.method == "HEAD" else None
+        else:
+            answer = await self.forward(exchange)
+            body = b"" if exchange.method == "HEAD" else None
+        kept = []
+        for name, value in answer.headers:
+            if name.lower() == "last-modified":
+                value = format_datetime(parsedate_to_datetime(value) + step, usegmt=True)
+            if name.lower() != "date":
+                kept.append((name, value))
+        answer.headers = [*kept, ("Date", format_datetime(now, usegmt=True))]
+        return answer.bytes(body)
 
     async def forward(self, exchange):
         """Sends the request on to the store and returns its answer, whole."""
@@ -299,7 +342,16 @@ class Backend:
             writer.close()
         response.headers = [(name, value) for name, value in response.headers if name.lower() != "connection"]
         self.remember(exchange, response)
+        if exchange.wanted_tag and response.first[1] in ("200", "206"):
+            if self.fails(exchange, response.get("etag")):
+                return error_document("412 Precondition Failed", "PreconditionFailed")
+            self.counts["conditional"] = self.counts.get("conditional", 0) + exchange.is_object
         return response
+
+    @staticmethod
+    def fails(exchange, tag):
+        """Whether the object under `tag` is not the one that a read wants (RFC 9110 13.1.1)."""
+        return exchange.method in ("GET", "HEAD") and exchange.wanted_tag not in (None, "*", tag)
 
     def note(self, exchange):
         request = exchange.request
@@ -332,7 +384,7 @@ class Backend:
         others = [
             (key, value)
             for (bucket, key), value in self.objects.items()
-            if bucket == exchange.bucket and key != exchange.key and key.rpartition("~")[0] == exchange.logical
+            if bucket == exchange.bucket and key != exchange.key and key.partition("~")[0] == exchange.logical
         ]
         if not others:
             return None
@@ -340,6 +392,8 @@ class Backend:
         same = [each for each in others if wanted and len(each[1][1]) == len(wanted[1])]
         _, (headers, body) = self.chance.choice(same or others)
         etag = hashlib.md5(body).hexdigest()
+        if self.fails(exchange, f'"{etag}"'):
+            return error_document("412 Precondition Failed", "PreconditionFailed").bytes()
         status, extra = ["HTTP/1.1", "200", "OK"], []
         if field := exchange.request.get("range"):
             first, _, last = field.partition("=")[2].partition("-")
@@ -354,8 +408,8 @@ class Backend:
 
 
 async def main(settings):
-    with open(settings["record"], "a") as record:
-        backends = {name: Backend(name, record, *words) for name, words in settings["backends"].items()}
+    with open(settings["record"], "a") as record, open(settings["flips"], "a") as flips:
+        backends = {name: Backend(name, record, flips, *words) for name, words in settings["backends"].items()}
         for backend in backends.values():
             await backend.listen()
 

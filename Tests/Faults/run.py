@@ -13,14 +13,16 @@ from support.certificates import Authority
 
 import schedule
 from checks import Checker
-from clients import Client, Record
+from clients import Client
 from injector import Injector
+from record import Record
 from values import Values
 from world import World, build_shim
 
 CLIENTS = (("alice", 4), ("bob", 2))
 JOIN_SECONDS = 90
 LEAST_DONE = 30  # operations that a run must complete, or it shows nothing
+LEAST_HANDED_OFF = 3
 
 
 @dataclass
@@ -32,7 +34,6 @@ class Result:
     kinds: tuple = ()
     seconds: float = 0.0
     directory: str = ""
-    lost_bytes: int = 0
 
     @property
     def passed(self):
@@ -55,8 +56,8 @@ class Runner:
         if self.verbose:
             print(f"    {words}", file=sys.stderr, flush=True)
 
-    def run(self, seed, only=(), seconds=schedule.SECONDS, planted=None, events=(), bucket=""):
-        """`events` replace what the seed would choose; `bucket` is the only one that clients use.
+    def run(self, seed, only=(), seconds=schedule.SECONDS, planted=None, events=(), bucket="", hands_off=None):
+        """`events` replace what the seed would choose, as does `hands_off`; `bucket` is the only one that clients use.
 
         With a bucket nothing is killed and no store fails: then nothing may be left over even before a worker reconciles.
         """
@@ -65,7 +66,8 @@ class Runner:
         began = time.monotonic()
         world = None
         try:
-            world = World(directory, self.authority, self.shim, self.stores, planted)
+            hands_off = schedule.hands_off(seed) if hands_off is None else hands_off
+            world = World(directory, self.authority, self.shim, self.stores, planted, hands_off=hands_off)
             self.trial(world, result, seed, events or schedule.make(seed, only, seconds), seconds, bucket)
         except Exception as error:
             if not self.catches(error):
@@ -136,6 +138,7 @@ class Runner:
             checker.drain()
         self.log("drained and read back")
         checker.linearizable(start)
+        unnoticed = checker.explained()
         record_lines = checker.residency(injector.misplaced)
         checker.convergence(live)
         checker.clear_failures()
@@ -143,7 +146,7 @@ class Runner:
         result.violations += record.violations
         result.counts = dict(record.counts)
         result.kinds = tuple(dict.fromkeys(event.kind for event in events if event.kind not in injector.skipped))
-        result.lost_bytes = injector.lost_bytes
+        result.kinds += ("hand-off",) if world.hands_off else ()
         if injector.skipped:
             result.warnings.append(f"not possible here: {', '.join(sorted(injector.skipped))}")
         if checker.unfinished:
@@ -156,6 +159,10 @@ class Runner:
                 result.warnings.append(words)
         done = sum(count for (_, outcome), count in record.counts.items() if outcome.startswith("2"))
         self.log(f"{done} requests succeeded, {record_lines} bodies went by the proxy; it broke {counts}")
+        handed_off = sum(each.pop("conditional", 0) for each in counts.values())
+        self.log(f"nginx read {handed_off} objects itself; {unnoticed} flipped bytes went where nobody compares")
+        if world.hands_off and handed_off < LEAST_HANDED_OFF:
+            result.violations.append(("the run shows something", f"nginx read only {handed_off} objects itself"))
         if done < LEAST_DONE:
             result.violations.append(("the run shows something", f"only {done} requests succeeded"))
 

@@ -53,6 +53,11 @@ def hand(seed, kinds=KINDS):
     return deck[seed % HANDS :: HANDS]
 
 
+def hands_off(seed):
+    """Whether nginx reads small objects from the stores itself in the run of a seed."""
+    return seed % 2 == 1
+
+
 def make(seed, only=(), seconds=SECONDS):
     """Returns the events of a run in the order in which they begin."""
     chance = random.Random(f"schedule {seed}")
@@ -74,5 +79,5 @@ def event(kind, chance, seconds):
     elif kind == "stop-backend":
         target = chance.choice(("fi", "de", "us"))
     elif kind in CLOCK_KINDS:
-        target = chance.choice(("pool", "worker-0", "worker-1", "all"))
+        target = chance.choice(("pool", "worker-0", "worker-1", "nginx", "all"))
     return Event(round(at, 3), round(lasting, 3), kind, chance.randrange(1 << 30), target, rate)

@@ -119,5 +119,44 @@ def test_a_long_history_is_decided_soon():
 
 
 def test_any_is_not_an_id():
-    assert Operation(KEY, "read", 0, 1, True, ("a",), ANY).after((("1", "a"),))
-    assert not Operation(KEY, "read", 0, 1, True, ("a",), "2").after((("1", "a"),))
+    assert Operation(KEY, "read", 0, 1, True, ("a",), ANY).after((("1", "a", ""),))
+    assert not Operation(KEY, "read", 0, 1, True, ("a",), "2").after((("1", "a", ""),))
+
+
+def tag(text, call, end=FOREVER, **more):
+    return Operation(KEY, "tag", call, end, end != FOREVER, tags=text, **more)
+
+
+def tags(text, call, end, **more):
+    return Operation(KEY, "tags", call, end, True, tags=text, **more)
+
+
+GOOD_TAGS = {
+    "of the last write": [put("a", 0, 1), tag("x=1", 2, 3), tags("x=1", 4, 5), put("b", 6, 7), tags("", 8, 9)],
+    "written along": [put("a", 0, 1, tags="x=1"), tags("x=1", 2, 3)],
+    "an unknown write of them, late or never": [put("a", 0, 1), tag("x=1", 2), tags("", 3, 4), tags("x=1", 5, 6)],
+    "of a copy": [put("a", 0, 1, tags=ANY), tags("x=9", 2, 3)],
+    "of an older version": [
+        versioned("put", 0, 1, etags=("a",), version="1"), versioned("put", 2, 3, etags=("b",), version="2"),
+        versioned("tag", 4, 5, version="1", tags="x=1"), versioned("tags", 6, 7, version="1", tags="x=1"),
+        versioned("tags", 6, 7, tags="")],
+}
+BAD_TAGS = {
+    "lost": [put("a", 0, 1), tag("x=1", 2, 3), tags("", 4, 5)],
+    "of a write before": [put("a", 0, 1), tag("x=1", 2, 3), put("b", 4, 5), tags("x=1", 6, 7)],
+    "back in time": [put("a", 0, 1), tag("x=1", 2, 3), tag("x=2", 4), tags("x=2", 5, 6), tags("x=1", 7, 8)],
+    "of nothing": [put("a", 0, 1), delete(2, 3), tag("x=1", 4, 5)],
+    "of another version": [
+        versioned("put", 0, 1, etags=("a",), version="1"), versioned("put", 2, 3, etags=("b",), version="2"),
+        versioned("tag", 4, 5, version="1", tags="x=1"), versioned("tags", 6, 7, tags="x=1")],
+}
+
+
+@pytest.mark.parametrize("name", GOOD_TAGS)
+def test_tags_that_can_be_explained_are_taken(name):
+    assert explain(GOOD_TAGS[name])
+
+
+@pytest.mark.parametrize("name", BAD_TAGS)
+def test_tags_that_cannot_be_explained_are_found(name):
+    assert not explain(BAD_TAGS[name])

@@ -1,13 +1,14 @@
 """The fault proxy does to requests what its orders say, and writes down what went by."""
 
+import hashlib
 import http.server
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -29,8 +30,12 @@ class Store(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, status, body=b""):
+    def answer(self, status, body=b"", total=None):
         self.send_response(status)
+        self.send_header("ETag", f'"{hashlib.md5(total or body).hexdigest()}"')
+        if status == 206:
+            first, last = self.headers["Range"].partition("=")[2].split("-")
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(total)}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -45,6 +50,9 @@ class Store(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         body = self.objects.get(self.path)
+        if body and self.headers["Range"]:
+            first, last = self.headers["Range"].partition("=")[2].split("-")
+            return self.answer(206, body[int(first) : int(last) + 1], body)
         self.answer(404 if body is None else 200, body or b"")
 
 
@@ -56,7 +64,8 @@ def between(tmp_path):
     (port,) = free_ports(1)
     record, control = tmp_path / "record", tmp_path / "control"
     backends = {"b": [port, server.server_port, "r", *KEYS.__dict__.values()]}
-    settings = json.dumps({"record": str(record), "control": str(control), "backends": backends})
+    files = {"record": str(record), "flips": str(tmp_path / "flips"), "control": str(control)}
+    settings = json.dumps(files | {"backends": backends})
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent / "EndToEnd")}
     daemon = Daemon("proxy", [sys.executable, HERE / "proxy.py", settings], tmp_path, environment)
     try:
@@ -158,23 +167,38 @@ def test_an_old_object_of_the_same_key_comes_back_whole_and_in_ranges(between):
     assert (answer.status, answer.body, answer.header("Content-Range")) == (206, b"ld", "bytes 1-2/5")
 
 
-def test_the_shim_steps_the_clock_and_forgets_what_was_not_synced(tmp_path):
-    import struct
+def test_if_match_is_checked_for_the_store_also_with_an_older_object(between):
+    client, orders, _ = between
+    client.request("PUT", "/bucket/k~1", b"older", headers=[("x-amz-meta-a", "1")])
+    client.request("PUT", "/bucket/k~2", b"newer")
+    right = [("If-Match", f'"{hashlib.md5(b"newer").hexdigest()}"')]
+    assert client.request("GET", "/bucket/k~2", headers=right).body == b"newer"
+    assert client.request("GET", "/bucket/k~1", headers=right).status == 412
+    orders.rule("b", "old-object")
+    assert client.request("GET", "/bucket/k~2", headers=right).status == 412
+    assert client.request("GET", "/bucket/k~2").body == b"older"
 
-    from world import build_shim
 
-    shim = build_shim(tmp_path)
-    clock, disk = tmp_path / "clock", tmp_path / "db"
-    clock.write_bytes(struct.pack("q", -1_200_000))
-    program = (
-        "import os, sys, time; print(time.time());"
-        f"f = os.open({str(disk)!r}, os.O_RDWR | os.O_CREAT);"
-        "os.pwrite(f, b'durable', 0); os.fsync(f); os.pwrite(f, b'lost', 0); os.pwrite(f, b'more', 7)"
-    )
-    environment = {"LD_PRELOAD": str(shim), "FAULT_CLOCK": str(clock), "FAULT_DISK": str(disk)}
-    words = [sys.executable, "-c", program]
-    printed = subprocess.run(words, env=environment, capture_output=True, check=True, timeout=20, text=True).stdout
-    assert abs(time.time() - 1200 - float(printed)) < 20
-    assert disk.read_bytes() == b"lostblemore"
-    assert pathlib.Path(f"{disk}.synced").read_bytes() == b"durable"
-    assert pathlib.Path(f"{disk}.dirty").stat().st_size == 32
+def test_flipped_bytes_of_answers_are_noted(between, tmp_path):
+    client, orders, _ = between
+    client.request("PUT", "/bucket/k~1", bytes(1000))
+    orders.rule("b", "flip-byte")
+    whole = client.request("GET", "/bucket/k~1").body
+    part = client.request("GET", "/bucket/k~1", headers=[("Range", "bytes=900-999")]).body
+    flips = [json.loads(line) for line in (tmp_path / "flips").read_text().splitlines()]
+    assert [(each["ranged"], each["conditional"], each["key"]) for each in flips] == [
+        (False, False, "k~1"), (True, False, "k~1")]  # fmt: skip
+    assert whole[flips[0]["at"]] == flips[0]["mask"] and part[flips[1]["at"] - 900] == flips[1]["mask"]
+
+
+@pytest.mark.parametrize("kind, minutes", [("store-clock-forward", 20), ("store-clock-back", -20)])
+def test_a_store_whose_clock_is_wrong_refuses_what_is_signed_or_only_says_so(between, kind, minutes):
+    client, orders, _ = between
+    orders.rule("b", kind, seed=0)
+    answer = client.request("PUT", "/bucket/k~1", b"body")
+    assert answer.status == 403 and b"RequestTimeTooSkewed" in answer.body and not Store.objects
+    orders.rule("b", kind, seed=1)
+    answer = client.request("PUT", "/bucket/k~1", b"body")
+    assert answer.status == 200 and Store.objects
+    told = parsedate_to_datetime(answer.header("Date")).timestamp()
+    assert abs(told - time.time() - minutes * 60) < 30

@@ -1,6 +1,7 @@
 """What clients write: bytes that say who wrote them where, so that any byte read back can be held against the writer."""
 
 import hashlib
+import itertools
 import random
 import threading
 from dataclasses import dataclass
@@ -16,6 +17,13 @@ class Value:
     etag: str
     md5: str
     body: bytes
+    part_sizes: tuple = ()
+
+    @property
+    def part_bodies(self):
+        """Returns the parts that it was made of; what was written in one piece is its only part."""
+        ends = list(itertools.accumulate(self.part_sizes)) or [len(self.body)]
+        return [self.body[end - size : end] for size, end in zip(self.part_sizes or (len(self.body),), ends)]
 
 
 def size_of(chance):
@@ -31,7 +39,8 @@ class Values:
         self.by_etag = {}
         self.sequence = 0
 
-    def make(self, tenant, bucket, key, client, size, part_sizes=()):
+    def make(self, tenant, bucket, key, client, size, part_sizes=(), tail=b""):
+        """Returns a new value of `size` bytes, and then `tail`."""
         with self.lock:
             self.sequence += 1
             number = self.sequence
@@ -39,6 +48,7 @@ class Values:
         if size:
             mark = f"{tenant}/{bucket}/{key} client {client} value {number}\n".encode()
             body = (mark + random.Random(number).randbytes(max(size - len(mark), 0)))[: max(size, len(mark))]
+        body += tail
         md5 = hashlib.md5(body).hexdigest()
         etag = md5
         if part_sizes:
@@ -47,7 +57,7 @@ class Values:
                 digests += hashlib.md5(body[at : at + part]).digest()
                 at += part
             etag = f"{hashlib.md5(digests).hexdigest()}-{len(part_sizes)}"
-        value = Value(tenant if body else "", etag, md5, body)
+        value = Value(tenant if body else "", etag, md5, body, part_sizes)
         with self.lock:
             self.by_md5[md5] = value
             self.by_etag[etag] = value

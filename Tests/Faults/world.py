@@ -23,18 +23,32 @@ from support.radosgw import RadosGateways, Region
 from support.stack import Stack
 
 import proxy
+import treedisk
 
 HERE = pathlib.Path(__file__).parent
 LEASE_SECONDS = 5
 RECONCILE_RUNS = 3  # what is unknown has to be seen again before it is removed
 MIB = 1 << 20
-DISKS = {"spool": 48 * MIB, "database": 96 * MIB, "se": 96 * MIB}
+DISKS = {"spool": 48 * MIB, "database": 96 * MIB, "se": 128 * MIB}
 PROXIED = ("fi", "de", "us")
 COUNTRIES = {"fi": "FI", "de": "DE", "se": "SE", "us": "US"}
 RCLONE_KEY, RCLONE_SECRET = "FAULTSUITEACCESSKEY", "faultsuitesecretaccesskey0123456789abcdef"
 PORT_ATTEMPTS = 5
 READY = "the fault proxy listens"
 NOTE_BYTES = 16  # struct note of the shim
+NGINX_EDITS = [
+    ("fastcgi_read_timeout 300s", "fastcgi_read_timeout 30s"),
+    ("proxy_read_timeout 10s", "proxy_read_timeout 2s"),
+]
+# Bugs that are planted in nginx's configuration instead of the programs.
+NGINX_BUGS = {
+    "blind-retry": [
+        ("fastcgi_read_timeout 30s", "fastcgi_read_timeout 1s"),
+        ("fastcgi_next_upstream off", "fastcgi_next_upstream error timeout"),
+    ],
+    "hand-off-unconditional": [("proxy_set_header If-Match $s3gw_out_etag;", "")],
+    "hand-off-believes-errors": [("proxy_intercept_errors on;", "proxy_intercept_errors off;")],
+}
 POLICIES = {
     "alice": {"residency": {"allow": ["jurisdiction:EU"]}, "replicas": {"count": 1, "acknowledge": 1}},
     "bob": {
@@ -153,20 +167,17 @@ class Rclone:
 class World(Stack):
     """A Stack whose daemons run with the shim; `start_world` builds everything, `close` ends it."""
 
-    def __init__(self, directory, authority, shim, stores="rclone", planted=None, worker_concurrency=6):
-        self.shim, self.planted = shim, planted
+    def __init__(
+        self, directory, authority, shim, stores="rclone", planted=None, worker_concurrency=6, hands_off=False
+    ):
+        self.shim, self.planted, self.hands_off = shim, planted, hands_off
         self.base = pathlib.Path(directory)
         self.disks = {name: SmallDisk(self.base / "disks" / name, size) for name, size in DISKS.items()}
         self.clocks = {}
         self.guarded = False  # the shim's disk is only used once the database is set up
-        edits = [("fastcgi_read_timeout 300s", "fastcgi_read_timeout 30s")]
-        self.blind_nginx = planted == "blind-retry"
+        edits = NGINX_EDITS + NGINX_BUGS.get(planted, [])
         blind = {}
-        if self.blind_nginx:
-            edits = [
-                ("fastcgi_read_timeout 300s", "fastcgi_read_timeout 1s"),
-                ("fastcgi_next_upstream off", "fastcgi_next_upstream error timeout"),
-            ]
+        if planted == "blind-retry":
             socket = f"unix:{self.base}/s3gw.sock"
             twice = f"upstream twice {{ server {socket} max_fails=0; server {socket} max_fails=0; }}"
             blind = {"nginx_http_extra": twice, "nginx_server_extra": "set $s3gw_pool twice;"}
@@ -185,8 +196,9 @@ class World(Stack):
             **blind,
         )
         self.kind_of_stores = stores
+        self.nginx.environment = {"PATH": os.environ["PATH"]} | self.with_clock("nginx")
         self.stores, self.radosgw, self.proxy, self.control = {}, None, None, None
-        self.record = self.base / "record.jsonl"
+        self.record, self.flips = self.base / "record.jsonl", self.base / "flips.jsonl"
         self.old_pools = []
         self.worker_count = 0
 
@@ -201,6 +213,9 @@ class World(Stack):
         self.add_file_backend("se", "SE", "--jurisdiction", "EU", directory=self.disks["se"].directory / "objects")
         for tenant, policy in POLICIES.items():
             self.create_tenant(tenant, policy)
+        if self.hands_off:
+            self.nginx.http_extra += self.s3gw("nginx", "print", "upstreams")
+            self.nginx.server_extra += self.s3gw("nginx", "print", "locations")
         self.start_pool()
         self.nginx.start()
         wait_until(self.answers, "the gateway answers")
@@ -250,6 +265,7 @@ class World(Stack):
             store_ports = {name: store.port for name, store in self.stores.items()}
         settings = {
             "record": str(self.record),
+            "flips": str(self.flips),
             "control": str(self.base / "proxy.sock"),
             "backends": {
                 name: [ports[name], store_ports[name], each.name, each.access_key_id, each.secret_access_key]
@@ -273,7 +289,16 @@ class World(Stack):
             path.with_name(path.name + ".dirty").unlink(missing_ok=True)
             if path.exists():
                 shutil.copyfile(path, path.with_name(path.name + ".synced"))
+        self.tree_saved.mkdir()
         self.guarded = True
+
+    @property
+    def tree_log(self):
+        return self.base / "tree.log"
+
+    @property
+    def tree_saved(self):
+        return self.disks["se"].directory / "saved"
 
     @property
     def wal_path(self):
@@ -292,11 +317,18 @@ class World(Stack):
         with open(self.clock_file(name), "r+b") as file:
             file.write(struct.pack("q", int(seconds * 1000)))
 
+    def with_clock(self, name):
+        return {"LD_PRELOAD": str(self.shim), "FAULT_CLOCK": str(self.clock_file(name))}
+
     def shimmed(self, clock):
-        environment = {"LD_PRELOAD": str(self.shim), "FAULT_CLOCK": str(self.clock_file(clock))}
+        environment = self.with_clock(clock)
         if self.guarded:
             environment["FAULT_DISK"] = str(self.database_path)
-        if self.planted and not self.blind_nginx:
+        if self.guarded and self.disks["se"].mounted:
+            environment["FAULT_TREE"] = str(self.backends["se"])
+            environment["FAULT_TREE_LOG"] = str(self.tree_log)
+            environment["FAULT_TREE_SAVED"] = str(self.tree_saved)
+        if self.planted and self.planted not in NGINX_BUGS:
             environment["PLANTED_BUG"] = self.planted
         return environment
 
@@ -366,7 +398,10 @@ class World(Stack):
             daemon.kill()
 
     def cut_power(self, seed):
-        """What the kernel had not been asked to make durable is gone, but for a random part of it."""
+        """What the kernel had not been asked to make durable is gone, but for a random part of it.
+
+        Returns how many bytes of the database that were, and how many files and names of the file backend.
+        """
         chance = random.Random(seed)
         lost = 0
         for path in (self.database_path, self.wal_path):
@@ -389,7 +424,7 @@ class World(Stack):
             shutil.copyfile(synced, path)
         path = self.database_path
         path.with_name(path.name + "-shm").unlink(missing_ok=True)
-        return lost
+        return lost, treedisk.forget(self.backends["se"], self.tree_log, self.tree_saved, chance)
 
     def misplaced(self):
         """Returns the names of files in the directory `se` that are of a bucket whose bytes may not be there."""

@@ -151,6 +151,9 @@ package final class S3Backend: Backend {
             case (501, _): .refused
             case (_, "RequestTimeout"), (_, "SlowDown"), (_, "ServiceUnavailable"), (408, _), (429, _), (500..., _):
                 .unavailable
+            #if S3GW_PLANTED_BUGS
+                case (_, "RequestTimeTooSkewed") where PlantedBug.skewedIsMissing.isOn: .missing
+            #endif
             // A clock that was set wrong is set right again: not a reason to give anything up.
             case (_, "RequestTimeTooSkewed"): .unavailable
             case (409, _): .conflict

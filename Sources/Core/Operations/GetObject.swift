@@ -136,6 +136,12 @@ enum GetObject {
             guard part.sizeBytes > 0 || version.sizeBytes == 0 else { throw S3Error(.invalidRange) }
             var head = responseHead(call, bucket, version, part.range)
             head.add("x-amz-mp-parts-count", String(partCount))
+            #if S3GW_PLANTED_BUGS
+                if PlantedBug.partOffByOne.isOn, number.value == 1, let range = part.range {
+                    let shifted = range.lowerBound + 1...range.upperBound + 1
+                    return Plan(version: version, replicas: replicas, range: shifted, part: nil, head: head)
+                }
+            #endif
             return Plan(version: version, replicas: replicas, range: part.range, part: part, head: head)
         }
         guard number.value == 1, partCount == nil else {

@@ -30,6 +30,9 @@ enum TaggingOperations {
         let (bucket, version) = try find(call)
         let policy = try newPolicy(for: version, in: bucket, tags, call)
         let candidates = call.snapshot.candidates()
+        #if S3GW_PLANTED_BUGS
+            if PlantedBug.lostTags.isOn { return Answer(call.head(status, contentLength: status == 204 ? nil : 0)) }
+        #endif
         let isThere = try call.database.write { sql throws(S3Error) in
             // Another request may have replaced the tags since they were read.
             guard let replaced = try sql.version(id: version.id), try sql.setTags(versionID: version.id, tags) else {

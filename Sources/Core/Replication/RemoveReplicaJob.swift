@@ -31,6 +31,9 @@ struct RemoveReplicaJob {
         try delete(replica.physicalBucket, replica.physicalKey, isOfParts: isOfParts, snapshot)
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
+            #if S3GW_PLANTED_BUGS
+                if PlantedBug.noFencing.isOn { return .removed }
+            #endif
             // Policy may want a copy here again: it is made at a place of its own.
             try context.planning.change(of: versionID, sql)?.apply(sql, at: .now(), renews: false)
             return .removed

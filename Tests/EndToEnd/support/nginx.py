@@ -54,6 +54,7 @@ class Nginx:
         self.http_extra = http_extra
         self.server_extra = server_extra
         self.edits = edits
+        self.environment = None
         self.http_port, self.https_port = free_ports(2)
         self.configuration = self.directory / "nginx.conf"
         self.daemon = None
@@ -89,7 +90,7 @@ class Nginx:
         words = (paths.NGINX, "-p", self.directory, "-c", self.configuration, "-e", self.directory / "nginx-error.log")
         check = subprocess.run([*map(str, words), "-t"], capture_output=True, text=True, timeout=20)
         assert check.returncode == 0, check.stderr
-        self.daemon = Daemon("nginx", words, self.directory)
+        self.daemon = Daemon("nginx", words, self.directory, self.environment)
         wait_until(self.answers, "nginx listens")
 
     def answers(self):

@@ -3,13 +3,16 @@
 //
 //   FAULT_CLOCK=FILE   FILE holds one int64: milliseconds that are added to the wall clock. It may change at any moment.
 //   FAULT_DISK=FILE    FILE and FILE-wal are tracked: FILE.synced and FILE-wal.synced hold what would survive a power cut.
+//   FAULT_TREE=DIR     a file system of its own: what changes in it is written to the log FAULT_TREE_LOG, from which
+//                      treedisk.py knows what a power cut takes; what is removed keeps a name in FAULT_TREE_SAVED.
 //
-// What is lost at a cut: every write since the last fsync or fdatasync of that file, by whichever process. A write is noted
+// What is lost of FAULT_DISK at a cut: every write since the last fsync or fdatasync of that file, by whichever process. A write is noted
 // in PATH.dirty (offset and length, 16 bytes) after it was made; a sync copies the noted ranges from the file into
 // PATH.synced, gives that the file's length, and forgets the notes. Both hold flock(PATH.dirty). A range that another process
 // writes meanwhile may be copied too: a disk may write early, never late.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -48,6 +52,8 @@ static int raw_open(const char *path, int flags, int mode) {
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
 }
 
+static void start_tree(void);
+
 __attribute__((constructor)) static void start(void) {
     const char *clock_file = getenv("FAULT_CLOCK");
     if (clock_file) {
@@ -63,6 +69,7 @@ __attribute__((constructor)) static void start(void) {
         strcpy(tracked_path[0], disk);
         snprintf(tracked_path[1], PATH_BYTES, "%s-wal", disk);
     }
+    start_tree();
 }
 
 // MARK: The clock
@@ -184,6 +191,198 @@ static int opened(int file, const char *path) {
     return file;
 }
 
+// MARK: The tree
+
+// One line of the log, followed by the two names. A change and its line are one step for all processes (flock), so that
+// nothing that a sync made durable is written down after it.
+struct event {
+    uint32_t size;
+    char kind;  // a: a name came, r: went, m: moved; w: an inode's bytes changed; s: an inode was synced
+    char unused[3];
+    uint64_t directory, inode, saved_directory;  // the last one: under which a removed inode was saved, 0 when it was not
+    uint32_t process, number;                    // and as which name
+    uint64_t to_directory;
+    uint16_t name_bytes, to_name_bytes;
+    uint32_t unused_too;
+};
+
+static dev_t tree_device;
+static const char *tree_saved;
+static int tree_log = -1;
+static uint32_t saved_count;
+
+static void start_tree(void) {
+    const char *tree = getenv("FAULT_TREE"), *log = getenv("FAULT_TREE_LOG");
+    struct stat status;
+    tree_saved = getenv("FAULT_TREE_SAVED");
+    if (!tree || !log || !tree_saved || stat(tree, &status) != 0) return;
+    tree_device = status.st_dev;
+    tree_log = raw_open(log, O_RDWR | O_CREAT | O_APPEND, 0600);
+    if (tree_log < 0) abort();
+}
+
+static int in_tree(int file, struct stat *status) {
+    return tree_log >= 0 && file >= 0 && fstat(file, status) == 0 && status->st_dev == tree_device;
+}
+
+static void tell(struct event event, const char *name, const char *to_name) {
+    char line[sizeof event + 2 * NAME_MAX + 2];
+    event.name_bytes = name ? strlen(name) : 0;
+    event.to_name_bytes = to_name ? strlen(to_name) : 0;
+    event.size = sizeof event + event.name_bytes + event.to_name_bytes;
+    if (event.size > sizeof line) abort();
+    memcpy(line, &event, sizeof event);
+    memcpy(line + sizeof event, name ? name : "", event.name_bytes);
+    memcpy(line + sizeof event + event.name_bytes, to_name ? to_name : "", event.to_name_bytes);
+    if (syscall(SYS_write, tree_log, line, event.size) != event.size) abort();
+}
+
+// Gives what is about to lose its name another one; a directory has no bytes to be kept.
+static void save(int directory, const char *name, uint64_t inode, struct event *event) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%lu", tree_saved, (unsigned long)inode);
+    mkdir(path, 0700);
+    event->process = getpid();
+    event->number = __atomic_add_fetch(&saved_count, 1, __ATOMIC_RELAXED);
+    snprintf(path, sizeof path, "%s/%lu/%u-%u", tree_saved, (unsigned long)inode, event->process, event->number);
+    if (linkat(directory, name, AT_FDCWD, path, 0) == 0) event->saved_directory = inode;
+}
+
+// What was removed from a directory that is durable now is gone for good.
+static void drop_saved(uint64_t inode) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%lu", tree_saved, (unsigned long)inode);
+    DIR *names = opendir(path);
+    if (!names) return;
+    for (struct dirent *entry; (entry = readdir(names));) syscall(SYS_unlinkat, dirfd(names), entry->d_name, 0);
+    closedir(names);
+}
+
+static int sync_in_tree(int file, const struct stat *status, int (*real)(int)) {
+    lock(tree_log);
+    int code = real(file), saved = errno;
+    if (code == 0) {
+        tell((struct event){.kind = 's', .inode = status->st_ino}, NULL, NULL);
+        if (S_ISDIR(status->st_mode)) drop_saved(status->st_ino);
+    }
+    unlock(tree_log);
+    errno = saved;
+    return code;
+}
+
+static void note_in_tree(int file) {
+    int saved = errno;
+    struct stat status;
+    if (in_tree(file, &status) && S_ISREG(status.st_mode)) {
+        lock(tree_log);
+        tell((struct event){.kind = 'w', .inode = status.st_ino}, NULL, NULL);
+        unlock(tree_log);
+    }
+    errno = saved;
+}
+
+#define OPENAT(name)                                                                                \
+    int name(int directory, const char *path, int flags, ...) {                                     \
+        static int (*real)(int, const char *, int, ...);                                            \
+        if (!real) real = next_symbol(#name);                                                       \
+        va_list arguments;                                                                          \
+        va_start(arguments, flags);                                                                 \
+        int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, int) : 0;                      \
+        va_end(arguments);                                                                          \
+        struct stat status, made;                                                                   \
+        if (!(flags & O_CREAT) || !in_tree(directory, &status))                                     \
+            return opened(real(directory, path, flags, mode), path);                                \
+        lock(tree_log);                                                                             \
+        int file = real(directory, path, flags, mode), saved = errno;                               \
+        if (file >= 0 && fstat(file, &made) == 0)                                                   \
+            tell((struct event){.kind = 'a', .directory = status.st_ino, .inode = made.st_ino}, path, NULL); \
+        unlock(tree_log);                                                                           \
+        errno = saved;                                                                              \
+        return opened(file, path);                                                                  \
+    }
+OPENAT(openat)
+OPENAT(openat64)
+
+int mkdirat(int directory, const char *path, mode_t mode) {
+    static int (*real)(int, const char *, mode_t);
+    if (!real) real = next_symbol("mkdirat");
+    struct stat status, made;
+    if (!in_tree(directory, &status)) return real(directory, path, mode);
+    lock(tree_log);
+    int code = real(directory, path, mode), saved = errno;
+    if (code == 0 && fstatat(directory, path, &made, AT_SYMLINK_NOFOLLOW) == 0)
+        tell((struct event){.kind = 'a', .directory = status.st_ino, .inode = made.st_ino}, path, NULL);
+    unlock(tree_log);
+    errno = saved;
+    return code;
+}
+
+int unlinkat(int directory, const char *path, int flags) {
+    static int (*real)(int, const char *, int);
+    if (!real) real = next_symbol("unlinkat");
+    struct stat status, old;
+    if (!in_tree(directory, &status)) return real(directory, path, flags);
+    lock(tree_log);
+    struct event event = {.kind = 'r', .directory = status.st_ino};
+    int is_there = fstatat(directory, path, &old, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is_there && !(flags & AT_REMOVEDIR)) save(directory, path, status.st_ino, &event);
+    int code = real(directory, path, flags), saved = errno;
+    if (code == 0 && is_there) {
+        event.inode = old.st_ino;
+        tell(event, path, NULL);
+    }
+    unlock(tree_log);
+    errno = saved;
+    return code;
+}
+
+int renameat(int directory, const char *path, int to_directory, const char *to_path) {
+    static int (*real)(int, const char *, int, const char *);
+    if (!real) real = next_symbol("renameat");
+    struct stat from, to, old;
+    if (!in_tree(directory, &from) || !in_tree(to_directory, &to)) return real(directory, path, to_directory, to_path);
+    lock(tree_log);
+    struct event event = {.kind = 'm', .directory = from.st_ino, .to_directory = to.st_ino};
+    if (fstatat(to_directory, to_path, &old, AT_SYMLINK_NOFOLLOW) == 0) save(to_directory, to_path, to.st_ino, &event);
+    int code = real(directory, path, to_directory, to_path), saved = errno;
+    if (code == 0 && fstatat(to_directory, to_path, &old, AT_SYMLINK_NOFOLLOW) == 0) {
+        event.inode = old.st_ino;
+        tell(event, path, to_path);
+    }
+    unlock(tree_log);
+    errno = saved;
+    return code;
+}
+
+ssize_t write(int file, const void *bytes, size_t count) {
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real) real = next_symbol("write");
+    ssize_t written = real(file, bytes, count);
+    if (written > 0) note_in_tree(file);
+    return written;
+}
+
+ssize_t copy_file_range(int from, off64_t *at, int to, off64_t *to_at, size_t count, unsigned flags) {
+    static ssize_t (*real)(int, off64_t *, int, off64_t *, size_t, unsigned);
+    if (!real) real = next_symbol("copy_file_range");
+    ssize_t written = real(from, at, to, to_at, count, flags);
+    if (written > 0) note_in_tree(to);
+    return written;
+}
+
+#define SENDFILE(name, offset)                                      \
+    ssize_t name(int to, int from, offset *at, size_t count) {      \
+        static ssize_t (*real)(int, int, offset *, size_t);         \
+        if (!real) real = next_symbol(#name);                       \
+        ssize_t written = real(to, from, at, count);                \
+        if (written > 0) note_in_tree(to);                          \
+        return written;                                             \
+    }
+SENDFILE(sendfile, off_t)
+SENDFILE(sendfile64, off64_t)
+
+// MARK: What both are told of
+
 #define OPEN(name)                                                                \
     int name(const char *path, int flags, ...) {                                  \
         static int (*real)(const char *, int, ...);                               \
@@ -211,6 +410,7 @@ int close(int file) {
         ssize_t written = real(file, bytes, count, offset);                       \
         int index = index_of_descriptor(file);                                    \
         if (index >= 0 && written > 0) note(index, offset, written);              \
+        else if (written > 0) note_in_tree(file);                                 \
         return written;                                                           \
     }
 PWRITE(pwrite)
@@ -220,6 +420,9 @@ PWRITE(pwrite64)
     int name(int file) {                                                          \
         static int (*real)(int);                                                  \
         if (!real) real = next_symbol(#name);                                     \
+        struct stat status;                                                       \
+        if (index_of_descriptor(file) < 0 && in_tree(file, &status))              \
+            return sync_in_tree(file, &status, real);                             \
         int code = real(file);                                                    \
         int index = index_of_descriptor(file);                                    \
         if (index >= 0 && code == 0) make_durable(index, file);                   \
