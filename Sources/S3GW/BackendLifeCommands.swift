@@ -9,13 +9,14 @@ struct BackendDrain: ParsableCommand {
         """
         It is asked first whether that can end: when a policy could not be kept without the backend, the buckets and rules are \
         named and nothing is changed (exit code 1; --anyway moves what can be moved). New bytes go elsewhere at once, the worker \
-        moves the rest, and reads go on. --watch shows what is left until nothing is. Again with a backend that is being drained: \
+        moves the rest, and reads go on. Multipart uploads that run there go on, too, and have to end before the backend is empty: by         their clients, by age, or with --end-uploads at once. --watch shows what is left until nothing is. Again with a backend that is being drained: \
         only shows. To take it back: s3gw backend activate NAME.
         """,
         examples: "s3gw backend drain fi", "s3gw backend drain fi --watch", "s3gw backend drain fi --anyway --json")
 
     @Argument var name: String
     @Flag(help: "Begin although some buckets cannot do without it.") var anyway = false
+    @Flag(help: "End the multipart uploads that run there: their clients have to begin anew.") var endUploads = false
     @Flag(help: "Show what is left, until nothing is.") var watch = false
     @Option(help: ArgumentHelp("With --watch: how often to look.", valueName: "seconds")) var interval = 5
     @OptionGroup var options: StoreOptions
@@ -35,6 +36,11 @@ struct BackendDrain: ParsableCommand {
             }
             if backend.state != .draining {
                 try store.write { sql throws(S3Error) in try sql.beginDrain(backendID: backend.id, at: .now()) }
+            }
+            if endUploads {
+                try store.write { sql throws(S3Error) in
+                    _ = try sql.endUploads(runningOn: backend.id, at: .now())
+                }
             }
             let progress = try DrainProgress(backend.id, store)
             options.show(
@@ -145,7 +151,7 @@ struct BackendLost: ParsableCommand {
     static let configuration = CommandConfiguration.verb(
         "lost", "Give a backend up for good: its replicas count as gone and are made elsewhere from the others.",
         """
-        Nothing is read from it or asked of it any more. Versions whose only replica was there are counted and listed, and exit code 1 \
+        Nothing is read from it or asked of it any more. Multipart uploads that have their parts nowhere else end (NoSuchUpload). Versions whose only replica was there are counted and listed, and exit code 1 \
         says that there are some, or that a policy cannot be kept without the backend. Their rows stay: should the backend come \
         back against expectation, s3gw backend activate NAME makes them readable again.
         """,

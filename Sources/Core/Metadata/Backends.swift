@@ -59,6 +59,7 @@ extension SQLConnection {
         guard let changed else { return }
         try appendLedger(
             state == .lost ? .backendLost : .backendChanged, backendID: id, details: LedgerDetails.backend(changed))
+        if state == .lost { try endUploads(lostWith: id, at: .now()) }
         try requestReplanOfAll(at: .now())
         try bumpConfigurationGeneration()
     }

@@ -96,6 +96,40 @@ extension SQLConnection {
         return ids.count
     }
 
+    /// Ends the uploads that have no place left but on that backend, which is lost; the others go on without it.
+    func endUploads(lostWith backendID: Int64, at time: Timestamp) throws(S3Error) {
+        for place in try openPlaces(backendID: backendID) {
+            var isElsewhere = false
+            for other in try uploadPlaces(place.uploadID) where other.state == .open && other.backendID != backendID {
+                if try !isLost(other.backendID) { isElsewhere = true }
+            }
+            if isElsewhere {
+                try endPlace(place, at: time)
+            } else {
+                try endUpload(id: place.uploadID, at: time)
+            }
+        }
+    }
+
+    /// Ends every upload that runs on that backend; returns how many.
+    ///
+    /// Their clients have to begin anew.
+    package func endUploads(runningOn backendID: Int64, at time: Timestamp) throws(S3Error) -> Int64 {
+        var count: Int64 = 0
+        for place in try openPlaces(backendID: backendID) where try endUpload(id: place.uploadID, at: time) {
+            count += 1
+        }
+        return count
+    }
+
+    private func openPlaces(backendID: Int64) throws(S3Error) -> [UploadPlace] {
+        try all(
+            """
+            SELECT upload_id, backend_id, bucket_id, physical_bucket, physical_key, native_id, state
+            FROM upload_places WHERE backend_id = $1 AND state = 'open'
+            """, .int(backendID), row: place)
+    }
+
     // MARK: Places
 
     /// Returns all places of an upload, by backend.

@@ -99,13 +99,14 @@ struct Completion {
         try begin()
         let places = try call.database.read { sql throws(S3Error) in try sql.uploadPlaces(upload.id) }
         let plan = try work.plan(whole.sizeBytes, avoiding: [:])
-        let allowed = Set((plan.grants + plan.spares).map(\.backendID))
+        let grants = try work.grants(
+            plan, for: upload, at: places.filter { $0.state == .open }, sizeBytes: whole.sizeBytes)
         let version = version()
         takesTime(version)
-        let native = FanOut.map(usable(places, allowed)) { place, nativeID in
+        let native = FanOut.map(usable(places, Set(grants.keys))) { place, nativeID in
             let object = NativeObject(
                 parts: nativeParts(on: place.backendID), eTag: whole.eTag, description: description(of: version))
-            let rejoined = rejoined(version, at: place, nativeID, plan)
+            let rejoined = rejoined(version, at: place, nativeID, grants[place.backendID])
             return work.ask(place.backendID, prepare: { _ in }) { backend, _ throws(BackendError) in
                 do throws(BackendError) {
                     try backend.completeUpload(place.object, uploadID: nativeID, as: object)
@@ -134,11 +135,9 @@ struct Completion {
 
     /// The other way to the object when parts are left out; nil when every part is named.
     private func rejoined(
-        _ version: ObjectVersion, at place: UploadPlace, _ nativeID: String, _ plan: Plan
+        _ version: ObjectVersion, at place: UploadPlace, _ nativeID: String, _ grant: PlacementGrant?
     ) -> RejoinedUpload? {
-        guard let grant = (plan.grants + plan.spares).first(where: { $0.backendID == place.backendID }) else {
-            return nil
-        }
+        guard let grant else { return nil }
         let sent = uploaded.filter { $0.tokens[place.backendID] != nil }
         guard sent.count > whole.parts.count else { return nil }
         return RejoinedUpload(
@@ -223,6 +222,12 @@ struct Completion {
         do throws(S3Error) {
             return try call.database.write { sql throws(S3Error) in
                 guard try sql.isCompleting(id: upload.id, eTag: whole.eTag) else { throw S3Error(.noSuchUpload) }
+                // A place that was given up meanwhile is being cleared: its object may not become a replica.
+                let open = try sql.uploadPlaces(upload.id).filter { $0.state == .open }.map(\.backendID)
+                guard madeOn.isSubset(of: open) else {
+                    throw S3Error(.serviceUnavailable, cause: "a place of the upload was given up meanwhile")
+                        .header("Retry-After", "1")
+                }
                 let committed = try sql.commitPut(new) { current throws(S3Error) in
                     try conditions.checkWrite(overETag: current?.eTag)
                 }

@@ -42,6 +42,32 @@ struct PlacedWork: Sendable {
         }
     }
 
+    /// Where the parts of an upload may go now, of its open `places`: as placed anew, and where it ran before the backend
+    /// was drained.
+    ///
+    /// Throws `NoSuchUpload`, and ends the upload, when it can never be completed: too few places are left to it, because
+    /// backends were lost.
+    func grants(
+        _ plan: Plan, for upload: Upload, at places: [UploadPlace], sizeBytes: Int64
+    ) throws(S3Error) -> [Int64: PlacementGrant] {
+        let left = places.filter { call.snapshot.backends[$0.backendID].map { !$0.isLost } ?? false }
+        guard left.count >= plan.acknowledge else {
+            try call.database.write { sql throws(S3Error) in _ = try sql.endUpload(id: upload.id, at: .now()) }
+            call.log.notice(
+                "an upload was ended",
+                metadata: call.logMetadata(cause: "\(left.count) of its places are left, \(plan.acknowledge) must be"))
+            throw S3Error(.noSuchUpload)
+        }
+        var grants = Dictionary(
+            (plan.grants + plan.spares).map { ($0.backendID, $0) }, uniquingKeysWith: { first, _ in first })
+        for candidate in call.snapshot.candidates()
+        where places.contains(where: { $0.backendID == candidate.backendID }) {
+            guard grants[candidate.backendID] == nil else { continue }
+            grants[candidate.backendID] = Placement.continuing(policy, candidate, sizeBytes: sizeBytes)
+        }
+        return grants
+    }
+
     func unavailable(_ failures: [Int64: String]) -> S3Error {
         S3Error(.serviceUnavailable, cause: failures.values.sorted().joined(separator: "; ")).header("Retry-After", "1")
     }

@@ -108,13 +108,13 @@ struct UploadWriter {
     /// Sends a part to every place that policy still allows; one that fails is given up while `acknowledge` others
     /// have the part.
     ///
-    /// Throws `ServiceUnavailable` when too few took it, `NoSuchUpload` when the upload ended meanwhile.
+    /// Throws `ServiceUnavailable` when too few took it, `NoSuchUpload` when the upload ended meanwhile, or has lost its
+    /// places for good.
     func store(_ content: PartContent, as number: PartNumber, of upload: Upload) throws(S3Error) -> UploadPart {
         let plan = try work.plan(content.sizeBytes, avoiding: [:])
-        let granted = Dictionary(
-            uniqueKeysWithValues: (plan.grants + plan.spares).map { ($0.backendID, $0) })
         let places = try call.database.read { sql throws(S3Error) in try sql.uploadPlaces(upload.id) }
             .filter { $0.state == .open }
+        let granted = try work.grants(plan, for: upload, at: places, sizeBytes: content.sizeBytes)
         var failures: [Int64: String] = [:]
         var targets: [(UploadPlace, String, PlacementGrant)] = []
         for place in places {

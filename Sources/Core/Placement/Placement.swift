@@ -105,6 +105,20 @@ package enum Placement {
         violation(policy, candidate, sizeBytes) == nil
     }
 
+    /// Returns the right to send one more part to a place where an upload runs that began before the backend was drained;
+    /// nil unless it is being drained, is well, and breaks no other rule.
+    ///
+    /// The parts that are there cannot be brought elsewhere before the upload is completed, and then they are.
+    package static func continuing(
+        _ policy: EffectivePolicy, _ candidate: PlacementCandidate, sizeBytes: Int64
+    ) -> PlacementGrant? {
+        guard candidate.state == .draining, candidate.isHealthy else { return nil }
+        let asActive = PlacementCandidate(
+            backendID: candidate.backendID, name: candidate.name, location: candidate.location, state: .active,
+            isHealthy: true, maximumObjectSizeBytes: candidate.maximumObjectSizeBytes)
+        return takes(asActive, policy, sizeBytes) ? PlacementGrant(grantedBy: candidate) : nil
+    }
+
     private static func plan(
         _ policy: EffectivePolicy, _ rule: PlaceRule, _ allowed: [PlacementCandidate], _ places: [Place]
     ) -> PlacementDecision {
