@@ -13,25 +13,50 @@ package final class Gateway: Sendable {
         authenticator = Authenticator(signingKeys: SigningKeyCache())
     }
 
-    /// Answers one request; the body of this function is the map of `Sources/Core`.
+    /// Answers one request.
     ///
-    /// Routing follows authentication because a presigned URL carries headers in its query, and these take part in it.
+    /// A GET is decided in the world as it was known last, because its own statement about the object tells whether that
+    /// world is still the one; what was refused in another world is decided again.
     package func serve(_ request: HTTPRequest, on wire: inout some Wire & ~Copyable) {
-        var request = request
         do throws(S3Error) {
-            let snapshot = try world.snapshot()  // Operations/World
-            let (tenant, payload, form) = try authenticate(&request, snapshot)  // Auth/
-            let route = try S3Route(routing: request)  // Request/
-            try Authorization.check(request, tenant)  // Operations/
-            // The signature of a form is good for one operation only.
-            guard form == nil || route.operation == .postObject else { throw S3Error(.methodNotAllowed) }
-            let call = Call(
-                request: request, route: route, tenant: tenant, payload: payload, snapshot: snapshot, world: world,
-                form: form)
-            try execute(call, on: &wire)  // Operations/ -> Placement/, Backend/, Metadata/
+            if request.method != .get && request.method != .head { wire.willTakeLong() }
+            guard request.method == .get, let known = world.known else {
+                return try serve(request, in: try world.snapshot(), on: &wire)
+            }
+            do throws(S3Error) { try serve(request, in: known, isAssumed: true, on: &wire) } catch {
+                let snapshot = try world.snapshot()
+                guard snapshot !== known else { throw error }
+                try serve(request, in: snapshot, on: &wire)
+            }
         } catch {
             refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
         }
+    }
+
+    /// Answers one request in the world of `snapshot`, or throws before anything was sent; the body of this function is the
+    /// map of `Sources/Core`.
+    ///
+    /// Routing follows authentication because a presigned URL carries headers in its query, and these take part in it.
+    private func serve(
+        _ request: HTTPRequest, in snapshot: WorldSnapshot, isAssumed: Bool = false,
+        on wire: inout some Wire & ~Copyable
+    ) throws(S3Error) {
+        var request = request
+        let (tenant, payload, form) = try authenticate(&request, snapshot)  // Auth/
+        let route = try S3Route(routing: request)  // Request/
+        try Authorization.check(request, tenant)  // Operations/
+        // The signature of a form is good for one operation only.
+        guard form == nil || route.operation == .postObject else { throw S3Error(.methodNotAllowed) }
+        let isRead = route.operation == .getObject && !request.target.has("versionId")
+        if isAssumed, !isRead, try world.snapshot() !== snapshot {  // Operations/World
+            throw S3Error(.serviceUnavailable, cause: "the configuration changed meanwhile")
+        }
+        if route.operation != .getObject && route.operation != .headObject { wire.willTakeLong() }
+        var call = Call(
+            request: request, route: route, tenant: tenant, payload: payload, snapshot: snapshot, world: world,
+            form: form)
+        call.isWorldAssumed = isAssumed && isRead
+        try execute(call, on: &wire)  // Operations/ -> Placement/, Backend/, Metadata/
     }
 
     private func authenticate(

@@ -19,6 +19,7 @@ private import CFastCGI
     private let request: UnsafeMutablePointer<FCGX_Request>
     private let vectors: UnsafeMutablePointer<iovec>
     private let log = Logger(label: "s3gw.requests")
+    private let beforeLongWork: () -> Void
 
     private var connection: Int32 = -1
     private var requestNumber: UInt16 = 1
@@ -39,7 +40,9 @@ private import CFastCGI
     /// Prepares libfcgi for this process; without it every accept fails at once.
     static func prepareLibrary() -> Bool { FCGX_Init() == 0 }
 
-    init() {
+    /// `beforeLongWork` is called, once or more often, when a request begins to take long.
+    init(beforeLongWork: @escaping () -> Void = {}) {
+        self.beforeLongWork = beforeLongWork
         unsafe request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         unsafe request.initialize(to: FCGX_Request())
         unsafe vectors = UnsafeMutablePointer<iovec>.allocate(capacity: Self.maximumVectors)
@@ -94,6 +97,8 @@ private import CFastCGI
     }
 
     // MARK: Wire
+
+    mutating func willTakeLong() { beforeLongWork() }
 
     mutating func send(_ head: ResponseHead) throws(WireClosed) {
         guard !isHeadSent else { return cutShort("a second head was sent for one request") }

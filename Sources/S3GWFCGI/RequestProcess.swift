@@ -37,7 +37,7 @@ struct RequestProcess: ParsableCommand {
         let watcher = Thread.start { Self.watchMaster() }
         guard watcher != nil else { throw ExitCode(3) }
         Self.reportReady()
-        Self.waitForStop(log)
+        Self.waitForStop(threads, log)
         let cut = threads.stop(timeoutMilliseconds: settings.drainTimeoutMilliseconds)
         guard cut == 0 else {
             log.error("requests were cut at the drain deadline", metadata: ["requests": .stringConvertible(cut)])
@@ -80,9 +80,10 @@ struct RequestProcess: ParsableCommand {
     }
 
     /// Returns when this process is told to finish.
-    private static func waitForStop(_ log: Logger) {
+    private static func waitForStop(_ threads: RequestThreads, _ log: Logger) {
         while true {
-            switch Signals.next(milliseconds: 60_000) {
+            threads.tick()
+            switch Signals.next(milliseconds: AcceptTurn.patienceMilliseconds) {
             case SIGQUIT, SIGTERM: return
             case SIGUSR1:
                 do throws(ConfigurationError) { try Log.reopen() } catch { log.error("\(error)") }

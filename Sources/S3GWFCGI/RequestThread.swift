@@ -43,6 +43,7 @@ final class RequestThreads {
         /// Set once; a thread that sees it accepts nothing more.
         let isDraining = Atomic<Bool>(false)
         let running = Atomic<Int>(0)
+        let turn = AcceptTurn()
     }
 
     /// How often threads in `accept` are woken until all have ended; a wake can fall just before the call it is for.
@@ -66,6 +67,9 @@ final class RequestThreads {
         return true
     }
 
+    /// Called every `AcceptTurn.patienceMilliseconds` or so.
+    func tick() { shared.turn.passOnIfStuck(at: Clock.milliseconds()) }
+
     /// Ends all threads after the requests they hold; returns how many were still at work when the time was over.
     func stop(timeoutMilliseconds: Int) -> Int {
         shared.isDraining.store(true, ordering: .releasing)
@@ -73,6 +77,7 @@ final class RequestThreads {
         while shared.running.load(ordering: .acquiring) > 0, Clock.milliseconds() < deadline {
             // A thread that ended stays a valid target until it is joined.
             for thread in threads { pthread_kill(thread, Signals.wake) }
+            shared.turn.wakeAll()
             usleep(UInt32(Self.wakeIntervalMilliseconds * 1000))
         }
         let left = shared.running.load(ordering: .acquiring)
@@ -95,9 +100,11 @@ enum RequestThread {
         shared: RequestThreads.Shared, gateway: Gateway, sites: SiteParameters.Defaults, spool: String
     ) {
         let log = Logger(label: "s3gw.requests")
-        var slot = FastCGISlot()
+        let seat = AcceptTurn.Seat()
+        var slot = FastCGISlot { shared.turn.release(seat) }
         var reader = RequestReader(sites: SiteParameters(defaults: sites), spool: BodySpool(directory: spool))
-        while let connection = accept(shared, log) {
+        while shared.turn.take(seat), let connection = accept(shared, log) {
+            shared.turn.accepted(at: Clock.milliseconds())
             guard slot.begin(connection) else { continue }
             switch reader.read(&slot) {
             case .request(let request): gateway.serve(request, on: &slot)
@@ -106,12 +113,14 @@ enum RequestThread {
             slot.finish()
             reader.finish()
         }
+        // The others have to see that the process drains.
+        shared.turn.release(seat)
     }
 
     /// Waits for a connection; nil when the process drains.
     ///
-    /// All threads of all processes wait in `accept` on the one socket: the kernel wakes one of them for each
-    /// connection. Only here is the wake signal let through.
+    /// One thread of each process waits in `accept` on the one socket: the kernel wakes one of them for each connection.
+    /// Only here is the wake signal let through.
     private static func accept(_ shared: RequestThreads.Shared, _ log: Logger) -> Int32? {
         var wake = Signals.wakeSet()
         unsafe pthread_sigmask(SIG_UNBLOCK, &wake, nil)

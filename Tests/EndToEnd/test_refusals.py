@@ -273,8 +273,27 @@ def test_a_disabled_key_is_refused_at_once_and_its_sibling_still_works(gateway):
     gateway.create_tenant("rotator")
     second = gateway.create_key("rotator")
     first = gateway.credentials("rotator")
-    assert gateway.raw(credentials=first).request("GET", "/").status == 200
+    bucket = gateway.new_bucket("rotator")
+    assert gateway.raw(credentials=first).request("PUT", f"/{bucket}/k", b"bytes").status == 200
+    # Objects are read in the world as a process knew it last: every process must notice that it is gone.
+    for path in ("/", f"/{bucket}/k"):
+        assert all(gateway.raw(credentials=first).request("GET", path).status == 200 for _ in range(8))
     gateway.s3gw("key", "disable", first.access_key_id)
-    answer = gateway.raw(credentials=first).request("GET", "/")
-    assert (answer.status, answer.code) == (403, "InvalidAccessKeyId")
-    assert gateway.raw(credentials=second).request("GET", "/").status == 200
+    for path in (f"/{bucket}/k", "/"):
+        for _ in range(8):
+            answer = gateway.raw(credentials=first).request("GET", path)
+            assert (answer.status, answer.code) == (403, "InvalidAccessKeyId")
+            assert gateway.raw(credentials=second).request("GET", path).status == 200
+
+
+def test_a_bucket_that_is_made_again_has_none_of_what_was_known_of_the_first(gateway):
+    gateway.create_tenant("remaker")
+    raw = gateway.raw("remaker")
+    for round_ in range(3):
+        assert raw.request("PUT", "/remade").status == 200
+        assert [raw.request("GET", "/remade/k").code for _ in range(4)] == ["NoSuchKey"] * 4
+        assert raw.request("PUT", "/remade/k", b"%d" % round_).status == 200
+        assert [raw.request("GET", "/remade/k").body for _ in range(8)] == [b"%d" % round_] * 8
+        assert raw.request("DELETE", "/remade/k").status == 204
+        assert raw.request("DELETE", "/remade").status == 204
+        assert [raw.request("GET", "/remade/k").code for _ in range(4)] == ["NoSuchBucket"] * 4

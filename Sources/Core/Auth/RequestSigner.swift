@@ -7,6 +7,7 @@ package struct RequestSigner: Sendable {
     private let region: [UInt8]
     private let service: [UInt8]
     private let latestKey = LatestKey()
+    private let latestMoment = LatestMoment()
 
     package init(accessKeyID: String, secret: [UInt8], region: String, service: String = "s3") {
         self.accessKeyID = accessKeyID
@@ -31,10 +32,34 @@ package struct RequestSigner: Sendable {
         canonical.finish(signedHeaders: list, payloadHash: Array(payloadHash.utf8))
 
         let scope = CredentialScope.bytes(date: day, region: region, service: service)
-        let key = latestKey.key(day: day) {
-            SigningKey(secret: secret, date: day, region: region, service: service)
+        let signature = key(of: day).signature(of: StringToSign.request(canonical, date: date, scope: scope))
+        return String(decoding: beforeSignature(scope: scope, list: list) + signature, as: UTF8.self)
+    }
+
+    /// Returns what signs requests to `host` now that have nothing to sign but `Host`, `x-amz-date` and
+    /// `x-amz-content-sha256` of an empty body, with which they must be sent.
+    package func moment(host: String, at time: Timestamp) -> SigningMoment {
+        latestMoment.moment(seconds: time.seconds, host: host) {
+            let date = Array(time.iso8601Basic.utf8)
+            let day = Array(date.prefix(8))
+            let scope = CredentialScope.bytes(date: day, region: region, service: service)
+            let payloadHash = Hex.text(Crypto.sha256([]))
+            var canonical = CanonicalRequest(method: "", path: [], query: [])
+            let list = add([], host: host, payloadHash: payloadHash, date: date, to: &canonical)
+            canonical.finish(signedHeaders: list, payloadHash: Array(payloadHash.utf8))
+            return SigningMoment(
+                seconds: time.seconds, host: Array(host.utf8), date: date,
+                // After the line break between the method, which is empty here, and the path.
+                canonicalEnd: Array(canonical.bytes.dropFirst()), beforeDigest: StringToSign.beforeDigest(date, scope),
+                beforeSignature: beforeSignature(scope: scope, list: list), key: key(of: day))
         }
-        let signature = key.signature(of: StringToSign.request(canonical, date: date, scope: scope))
+    }
+
+    private func key(of day: [UInt8]) -> SigningKey {
+        latestKey.key(day: day) { SigningKey(secret: secret, date: day, region: region, service: service) }
+    }
+
+    private func beforeSignature(scope: [UInt8], list: [UInt8]) -> [UInt8] {
         var text = Array("AWS4-HMAC-SHA256 Credential=".utf8)
         text.reserveCapacity(256 + list.count)
         text.append(contentsOf: accessKeyID.utf8)
@@ -43,8 +68,7 @@ package struct RequestSigner: Sendable {
         text.append(contentsOf: ", SignedHeaders=".utf8)
         text.append(contentsOf: list)
         text.append(contentsOf: ", Signature=".utf8)
-        text.append(contentsOf: signature)
-        return String(decoding: text, as: UTF8.self)
+        return text
     }
 
     private static let usualList = Array("host;x-amz-content-sha256;x-amz-date".utf8)
@@ -90,5 +114,19 @@ private final class LatestKey: Sendable {
         let key = derive()
         latest.withLock { $0 = (day, key) }
         return key
+    }
+}
+
+/// What was signed with last; requests to one host are many in a second.
+private final class LatestMoment: Sendable {
+    private let latest = Mutex<(host: String, moment: SigningMoment)?>(nil)
+
+    func moment(seconds: Int64, host: String, make: () -> SigningMoment) -> SigningMoment {
+        if let known = latest.withLock({ $0 }), known.moment.seconds == seconds, known.host == host {
+            return known.moment
+        }
+        let moment = make()
+        latest.withLock { $0 = (host, moment) }
+        return moment
     }
 }

@@ -6,8 +6,13 @@ enum StringToSign {
     private static let emptyDigest = Hex.encode(Crypto.sha256([]))
 
     static func request(_ canonical: CanonicalRequest, date: [UInt8], scope: [UInt8]) -> [UInt8] {
-        join("AWS4-HMAC-SHA256", date, scope, [Crypto.sha256(canonical.bytes)])
+        var text = beforeDigest(date, scope)
+        Hex.append(Crypto.sha256(canonical.bytes), to: &text)
+        return text
     }
+
+    /// A request's string up to the digest of its canonical form.
+    static func beforeDigest(_ date: [UInt8], _ scope: [UInt8]) -> [UInt8] { head("AWS4-HMAC-SHA256", date, scope) }
 
     /// `previous` is the signature before this chunk's, 64 hex digits; `digest` is the SHA-256 of the chunk's data.
     static func chunk(date: [UInt8], scope: [UInt8], previous: [UInt8], digest: [UInt8]) -> [UInt8] {
@@ -16,7 +21,7 @@ enum StringToSign {
         text.append(0x0A)
         text.append(contentsOf: emptyDigest)
         text.append(0x0A)
-        text.append(contentsOf: Hex.encode(digest))
+        Hex.append(digest, to: &text)
         return text
     }
 
@@ -25,13 +30,7 @@ enum StringToSign {
         var text = head("AWS4-HMAC-SHA256-TRAILER", date, scope)
         text.append(contentsOf: previous)
         text.append(0x0A)
-        text.append(contentsOf: Hex.encode(Crypto.sha256(trailers)))
-        return text
-    }
-
-    private static func join(_ kind: StaticString, _ date: [UInt8], _ scope: [UInt8], _ digests: [[UInt8]]) -> [UInt8] {
-        var text = head(kind, date, scope)
-        for digest in digests { text.append(contentsOf: Hex.encode(digest)) }
+        Hex.append(Crypto.sha256(trailers), to: &text)
         return text
     }
 

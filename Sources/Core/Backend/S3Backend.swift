@@ -6,8 +6,9 @@
 package final class S3Backend: Backend {
     package let record: BackendRecord
     let endpoint: StoreEndpoint
+    private let pathStyleHost: String
     let client: CurlClient
-    private let signer: RequestSigner
+    let signer: RequestSigner
     /// What the last probe found; see `BackendAbilities.conditionalGet`.
     let checksIfMatch: Bool
 
@@ -37,6 +38,7 @@ package final class S3Backend: Backend {
     static let emptyHash = Hex.text(Crypto.sha256([]))
     static let unsignedPayload = "UNSIGNED-PAYLOAD"
     private static let longestBucketName = 63
+    private static let usualPathBytes = 128
 
     /// Throws `InvalidArgument` for an endpoint that may not be used, or without credentials.
     package init(
@@ -47,6 +49,7 @@ package final class S3Backend: Backend {
         else { throw S3Error(.invalidArgument, "An s3 backend needs an access key and its secret.") }
         self.record = record
         endpoint = try StoreEndpoint(parsing: record.endpoint)
+        pathStyleHost = endpoint.authority(bucket: nil)
         client = CurlClient(isHTTPS: endpoint.isHTTPS, caFile: record.caFile, deadlines: deadlines)
         signer = RequestSigner(accessKeyID: accessKeyID, secret: secret, region: record.signingRegion)
         checksIfMatch = BackendAbilities.says("conditionalGet", record.abilities)
@@ -84,14 +87,8 @@ package final class S3Backend: Backend {
     }
 
     func signed(_ call: StoreCall) -> TransferRequest {
-        let isVirtual = record.addressing == .virtual
-        let host = endpoint.authority(bucket: isVirtual ? call.bucket : nil)
-        var path = Array("/".utf8)
-        if let bucket = call.bucket, !isVirtual {
-            path.append(contentsOf: bucket.utf8)
-            if !call.key.isEmpty { path.append(UInt8(ascii: "/")) }
-        }
-        URIEncoding.append(call.key, keepingSlash: true, to: &path)
+        let host = host(call)
+        let path = path(call)
         let query = call.query.map { (name: Array($0.name.utf8), value: $0.value) }
         let now = Timestamp.now()
         let authorization = signer.sign(
@@ -113,6 +110,24 @@ package final class S3Backend: Backend {
             method: call.method, origin: "\(endpoint.scheme)://\(host)", target: Self.target(path, query),
             headers: headers.map { (name: $0.0, value: $0.1) }, bodySizeBytes: call.bodySizeBytes,
             totalMilliseconds: totalMilliseconds)
+    }
+
+    /// What the `Host` header says.
+    func host(_ call: StoreCall) -> String {
+        record.addressing == .virtual ? endpoint.authority(bucket: call.bucket) : pathStyleHost
+    }
+
+    /// The percent-encoded path, with the bucket unless that stands in the host.
+    func path(_ call: StoreCall) -> [UInt8] {
+        var path: [UInt8] = []
+        path.reserveCapacity(Self.usualPathBytes + call.key.count)
+        path.append(UInt8(ascii: "/"))
+        if let bucket = call.bucket, record.addressing != .virtual {
+            path.append(contentsOf: bucket.utf8)
+            if !call.key.isEmpty { path.append(UInt8(ascii: "/")) }
+        }
+        URIEncoding.append(call.key, keepingSlash: true, to: &path)
+        return path
     }
 
     private static func target(_ path: [UInt8], _ query: [(name: [UInt8], value: [UInt8])]) -> String {

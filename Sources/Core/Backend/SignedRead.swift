@@ -1,13 +1,13 @@
 /// A GET of one whole object, signed, that nginx sends to the store in our place.
 package struct SignedRead: Sendable, Equatable {
     /// Percent-encoded path, with the bucket unless that stands in `host`.
-    package let target: String
+    package let target: [UInt8]
     /// The value of `Host`.
-    package let host: String
+    package let host: [UInt8]
     /// The value of `x-amz-date`.
-    package let date: String
+    package let date: [UInt8]
     /// The value of `Authorization`; good for this object, for as long as the store takes signatures of that date.
-    package let authorization: String
+    package let authorization: [UInt8]
 }
 
 extension Backend {
@@ -19,10 +19,11 @@ extension Backend {
 extension S3Backend {
     package func signedRead(_ object: PhysicalObject) -> SignedRead? {
         guard checksIfMatch else { return nil }
-        let request = signed(StoreCall(method: .get, bucket: object.bucket, key: object.key))
-        func header(_ name: String) -> String { request.headers.first { $0.name == name }?.value ?? "" }
+        let call = StoreCall(method: .get, bucket: object.bucket, key: object.key)
+        let path = path(call)
+        let moment = signer.moment(host: host(call), at: .now())
         return SignedRead(
-            target: request.target, host: header("Host"), date: header("x-amz-date"),
-            authorization: header("Authorization"))
+            target: path, host: moment.host, date: moment.date,
+            authorization: moment.authorization(method: call.method.rawValue, path: path))
     }
 }

@@ -1,3 +1,6 @@
+private import Glibc
+private import Synchronization
+
 /// The 16 upper-case hex digits that name one request in the answer and in the log (`x-amz-request-id`).
 package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     package let description: String
@@ -11,8 +14,32 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     package var hostID: String { description + Self.processTag }
 
     private static func random() -> String {
-        var generator = SystemRandomNumberGenerator()
-        let hex = String(generator.next() as UInt64, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 16 - hex.utf8.count) + hex
+        let number = reserve.withLock { $0.next() }
+        let digits = stride(from: 60, through: 0, by: -4).map { shift in
+            let value = UInt8(truncatingIfNeeded: number >> UInt64(shift)) & 15
+            return value + (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "A") - 10)
+        }
+        return String(decoding: digits, as: UTF8.self)
+    }
+
+    private static let reserve = Mutex(RandomReserve())
+}
+
+/// Random numbers for the next ids: one call of the system for many.
+private struct RandomReserve {
+    /// As many as getentropy(3) gives at once.
+    private static let count = 32
+    private var numbers: [UInt64] = []
+
+    mutating func next() -> UInt64 {
+        if numbers.isEmpty {
+            numbers = [UInt64](repeating: 0, count: Self.count)
+            let code = unsafe numbers.withUnsafeMutableBytes { bytes in
+                guard let start = bytes.baseAddress else { return Int32(-1) }
+                return unsafe getentropy(start, bytes.count)
+            }
+            precondition(code == 0, "the system gave no random bytes")
+        }
+        return numbers.removeLast()
     }
 }

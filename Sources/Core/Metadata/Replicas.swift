@@ -14,16 +14,17 @@ extension SQLConnection {
         }
     }
 
-    /// Returns the current version and its present replicas, by backend: all that a GET needs, in one statement.
+    /// Returns the current version, its present replicas, by backend, and the `configurationGeneration` of that moment:
+    /// all that a GET needs, in one statement.
     package func currentVersionWithReplicas(
         bucketID: Int64, key: ObjectKey
-    ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica])? {
+    ) throws(S3Error) -> (version: ObjectVersion, replicas: [Replica], generation: Int64)? {
         // hot: MetadataBenchmark
         let statement = try statement(
             """
             SELECT v.sequence, v.id, v.is_delete_marker, v.size_bytes, v.etag, v.last_modified, v.storage_class,
                 v.checksum_algorithm, v.checksum, v.headers, v.is_null, v.tags, r.backend_id, r.physical_bucket,
-                r.physical_key
+                r.physical_key, (SELECT generation FROM configuration WHERE only_row = 1)
             FROM objects o JOIN versions v ON v.sequence = o.sequence
             LEFT JOIN replicas r ON r.version_sequence = v.sequence AND r.state = 'present'
             WHERE o.bucket_id = $1 AND o.key = $2 ORDER BY r.backend_id
@@ -32,6 +33,7 @@ extension SQLConnection {
         try statement.start([.int(bucketID), .bytes(key.bytes)])
         guard try statement.next() else { return nil }
         let version = try objectVersion(statement, bucketID: bucketID, key: key)
+        let generation = statement.int(15)
         var replicas: [Replica] = []
         while !statement.isNull(12) {
             replicas.append(
@@ -40,7 +42,7 @@ extension SQLConnection {
                     physicalKey: statement.bytes(14), state: .present))
             guard try statement.next() else { break }
         }
-        return (version, replicas)
+        return (version, replicas, generation)
     }
 
     /// Returns the live version of that name and its present replicas; none for a delete marker.

@@ -1,6 +1,5 @@
 /// Hexadecimal digits as bytes.
 package enum Hex {
-    private static let lower = Array("0123456789abcdef".utf8)
     private static let upper = Array("0123456789ABCDEF".utf8)
 
     /// Returns 0...15, or nil when `byte` is no hex digit of either case.
@@ -17,12 +16,20 @@ package enum Hex {
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
         var digits: [UInt8] = []
         digits.reserveCapacity(bytes.count * 2)
-        for byte in bytes {
-            digits.append(lower[Int(byte >> 4)])
-            digits.append(lower[Int(byte & 15)])
-        }
+        append(bytes, to: &digits)
         return digits
     }
+
+    // hot: every signature and digest.
+    /// Appends two lower-case digits a byte.
+    package static func append(_ bytes: [UInt8], to digits: inout [UInt8]) {
+        for byte in bytes {
+            digits.append(lowerDigit(byte >> 4))
+            digits.append(lowerDigit(byte & 15))
+        }
+    }
+
+    @inline(__always) private static func lowerDigit(_ value: UInt8) -> UInt8 { value + (value < 10 ? 0x30 : 0x57) }
 
     package static func text(_ bytes: [UInt8]) -> String { String(decoding: encode(bytes), as: UTF8.self) }
 

@@ -12,6 +12,8 @@ package struct Call: Sendable {
     package var form: SignedForm?
     /// Where an operation that may take long puts the head with which its answer may begin; nil for the others.
     package var earlyHead: EarlyHead?
+    /// Nobody has looked yet whether `snapshot` is still how things are: `VersionLookup` does.
+    package var isWorldAssumed = false
 
     package var database: Database { world.database }
 

@@ -39,6 +39,9 @@ enum GetObject {
         ).header("Retry-After", "1")
     }
 
+    /// So little is read from a local file sooner than another thread wakes.
+    private static let shortReadBytes: Int64 = 64 << 10
+
     /// A key that is overwritten faster than a read can follow is given up after this many versions.
     private static let maximumVersionsTried = 5
 
@@ -61,6 +64,9 @@ enum GetObject {
                 log.debug("client left", metadata: call.logMetadata)
             }
             return true
+        }
+        if !readable.allSatisfy({ $0.1.backend.record.kind == .file }) || plan.version.sizeBytes > shortReadBytes {
+            wire.willTakeLong()
         }
         let check = try BodyCheck.find(plan.version, plan.range, part: plan.part, call)
         var relay = ObjectRelay(plan.version, range: plan.range, head: plan.head, check: check)

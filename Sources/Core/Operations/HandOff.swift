@@ -9,13 +9,26 @@ enum HandOff {
     /// nginx holds what the client has not taken yet in its own buffers, which are about this large.
     static let maximumBytes: Int64 = 1 << 20
 
-    /// The headers that nginx/s3gw-handoff.conf carries over, in lower case.
-    private static let carried: Set<String> = [
-        "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language",
-        "content-type", "etag", "expires", "last-modified", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
-        "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-checksum-type",
-        "x-amz-id-2", "x-amz-request-id", "x-amz-storage-class", "x-amz-tagging-count", "x-amz-version-id",
-    ]
+    private static let longestCarriedBytes = 24
+    /// The headers that nginx/s3gw-handoff.conf carries over, in lower case, by their length.
+    private static let carried: [[[UInt8]]] = {
+        let names = [
+            "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language",
+            "content-type", "etag", "expires", "last-modified", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+            "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-checksum-type",
+            "x-amz-id-2", "x-amz-request-id", "x-amz-storage-class", "x-amz-tagging-count", "x-amz-version-id",
+        ].map { Array($0.utf8) }
+        return (0...longestCarriedBytes).map { length in names.filter { $0.count == length } }
+    }()
+
+    private static func isCarried(_ name: String) -> Bool {
+        let bytes = name.utf8
+        guard bytes.count <= longestCarriedBytes else { return false }
+        return carried[bytes.count].contains { known in
+            for (one, other) in zip(known, bytes) where one != ASCII.lower(other) { return false }
+            return true
+        }
+    }
 
     /// Returns the head that makes nginx answer with `head` and the object's bytes, nil when we have to relay it.
     ///
@@ -25,7 +38,7 @@ enum HandOff {
     ) -> ResponseHead? {
         guard call.request.site.handOffBackends.contains(live.name), head.status == 200,
             version.sizeBytes <= maximumBytes, isMD5(version.eTag), call.request.headers["range"] == nil,
-            live.breaker.admits(), head.headers.allSatisfy({ carried.contains($0.name.lowercased()) }),
+            live.breaker.admits(), head.headers.allSatisfy({ isCarried($0.name) }),
             let read = live.backend.signedRead(
                 PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
         else { return nil }

@@ -32,7 +32,12 @@ enum VersionLookup {
         let found = try call.database.readOnce { sql throws(S3Error) in
             try sql.currentVersionWithReplicas(bucketID: bucket.id, key: key)
         }
-        if let found { return found }
+        if let found {
+            guard found.generation == call.snapshot.generation || !call.isWorldAssumed else {
+                throw S3Error(.serviceUnavailable, cause: "the configuration changed meanwhile")
+            }
+            return (found.version, found.replicas)
+        }
         let missing = S3Error(.noSuchKey).detail("Key", key.text)
         let latest = try call.database.read { sql throws(S3Error) in
             try sql.latestVersion(bucketID: bucket.id, key: key)

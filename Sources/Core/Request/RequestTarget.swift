@@ -38,7 +38,7 @@ package struct RequestTarget: Sendable {
         }
         rawPath = Array(raw[..<mark])
         rawQuery = mark < raw.count ? Array(raw[(mark + 1)...]) : []
-        path = try Self.percentDecoded(rawPath[...], plusIsSpace: false)
+        path = rawPath.contains(UInt8(ascii: "%")) ? try Self.percentDecoded(rawPath[...], plusIsSpace: false) : rawPath
         query = try Self.items(rawQuery)
     }
 

@@ -49,11 +49,16 @@ package protocol Wire: ~Copyable {
     /// Sends the head; called once a request.
     mutating func send(_ head: ResponseHead) throws(WireClosed)
 
+    /// Called before work that may take long: waiting for a store or for the disk, or a large answer.
+    mutating func willTakeLong()
+
     /// Sends a piece of the body. The memory is only borrowed for the call.
     mutating func send(body piece: UnsafeRawBufferPointer) throws(WireClosed)
 }
 
 extension Wire where Self: ~Copyable {
+    package mutating func willTakeLong() {}
+
     /// Sends a whole answer whose body stands in memory; `contentLength` is set from it.
     package mutating func send(_ head: ResponseHead, body: [UInt8]) throws(WireClosed) {
         var head = head

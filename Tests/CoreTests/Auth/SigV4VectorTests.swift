@@ -124,6 +124,24 @@ import Testing
             payloadHash: vector.payload_hash ?? "", at: try vector.moment)
         #expect(Array(value.utf8) == request.headers["authorization"])
     }
+
+    @Test(arguments: ["/", "/bucket/a%20key/with~all-._9", "/bucket/%F0%9F%90%88"])
+    func `what signs many requests of a second signs as what signs one`(path: String) {
+        let signer = RequestSigner(accessKeyID: "KEY/1", secret: Array("secret".utf8), region: "eu-north-1")
+        for seconds: Int64 in [0, 1, 86_399, 86_400, 1_795_392_000] {
+            for host in ["one.example", "one.example:9000"] {
+                let time = Timestamp(milliseconds: seconds * 1000 + 999)
+                let once = signer.sign(
+                    method: "GET", host: host, path: Array(path.utf8), query: [], headers: [],
+                    payloadHash: Hex.text(Crypto.sha256([])), at: time)
+                for _ in 0..<2 {
+                    let moment = signer.moment(host: host, at: time)
+                    #expect(moment.authorization(method: "GET", path: Array(path.utf8)) == Array(once.utf8))
+                    #expect(moment.date == Array(time.iso8601Basic.utf8) && moment.host == Array(host.utf8))
+                }
+            }
+        }
+    }
 }
 
 /// The code that `body` throws; nil when it does not.
