@@ -14,7 +14,8 @@ struct ReconcileFindings: ParsableCommand {
             "findings", "List what is not as it should be.",
             """
             missing, size: repaired by a job. orphaned, misplaced, upload, leftover: ours, removed or taken over when seen \
-            by two runs, reconcile-grace apart. foreign: not ours, never touched. unordered: the store cannot be compared.
+            by two runs, reconcile-grace apart. bucket: a physical bucket of ours without its row: taken back, or removed, \
+            likewise. foreign: not ours, never touched. unordered: the store cannot be compared.
             """,
             examples: "s3gw reconcile findings", "s3gw reconcile findings --backend fi --json")
 

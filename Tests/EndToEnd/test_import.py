@@ -8,9 +8,7 @@ import subprocess
 import threading
 import time
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from support import paths
 from support.multipart import PART
@@ -18,17 +16,6 @@ from support.processes import wait_until
 from support.rclone import Rclone
 
 TWO = {"replicas": {"count": 2, "acknowledge": 1}}
-
-
-def client_of(store):
-    return boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.name,
-        aws_access_key_id=store.access_key_id,
-        aws_secret_access_key=store.secret_access_key,
-        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
-    )
 
 
 @pytest.fixture
@@ -128,7 +115,7 @@ def test_everything_a_client_sees_is_as_before_and_the_worker_makes_the_missing_
 
 @pytest.mark.timeout(200)
 def test_an_adopted_bucket_is_never_removed_with_what_others_put_there(stacks, rclone):
-    client = client_of(rclone)
+    client = rclone.client()
     contents = fill(client, "shared", 3)
     stack = gateway(stacks, rclone)
     imported(stack, "--backend", "old", "--bucket", "shared", "--tenant", "alice", "--as", "mine")
@@ -144,7 +131,7 @@ def test_an_adopted_bucket_is_never_removed_with_what_others_put_there(stacks, r
 
 @pytest.mark.timeout(300)
 def test_a_killed_import_goes_on_and_what_clients_write_or_delete_meanwhile_wins(stacks, rclone):
-    client = client_of(rclone)
+    client = rclone.client()
     contents = fill(client, "large", 2500)
     stack = gateway(stacks, rclone, policy={"replicas": {"count": 1}})
     words = ["--backend", "old", "--bucket", "large", "--tenant", "alice", "--as", "mine"]
@@ -208,7 +195,7 @@ def test_a_killed_import_goes_on_and_what_clients_write_or_delete_meanwhile_wins
 
 @pytest.mark.timeout(200)
 def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
-    contents = fill(client_of(rclone), "elsewhere", 5)
+    contents = fill(rclone.client(), "elsewhere", 5)
     stack = gateway(stacks, rclone, policy={"residency": {"allow": ["country:DE"]}})
     words = ["--backend", "old", "--bucket", "elsewhere", "--tenant", "alice", "--as", "mine"]
     refusal = stack.cli("import", *words)
@@ -216,7 +203,7 @@ def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
     assert stack.query("SELECT COUNT(*) FROM versions")[0][0] == 0
     imported(stack, *words, "--move", "--read")
     stack.worker_once()
-    assert not client_of(rclone).list_objects_v2(Bucket="elsewhere").get("Contents"), "the worker moved them away"
+    assert not rclone.client().list_objects_v2(Bucket="elsewhere").get("Contents"), "the worker moved them away"
     for key, body in contents.items():
         assert read(stack, "mine", key) == body
     checksums = stack.query("SELECT DISTINCT checksum_algorithm FROM versions")
@@ -225,7 +212,7 @@ def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
 
 @pytest.mark.timeout(200)
 def test_verify_only_tells_every_kind_of_difference_and_changes_nothing(stacks, rclone):
-    client = client_of(rclone)
+    client = rclone.client()
     fill(client, "left", 5)
     client.create_bucket(Bucket="right")
     for key, body in {"same": b"1234", "content": b"left", "size": b"12", "missing": b"x"}.items():

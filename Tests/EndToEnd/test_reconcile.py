@@ -1,55 +1,14 @@
 """Backends are compared with the database, and their content with its checksums; what differs is repaired."""
 
 import pathlib
-import sqlite3
-import subprocess
 
 import pytest
 
-from support import paths
+from support.comparing import change, findings, reconcile
 from support.processes import wait_until
+from support.recovery import settle, worker
 
 TWO = {"replicas": {"count": 2, "distinct": "country", "acknowledge": 1, "order": ["fi-fi-1", "de-de-1"]}}
-
-
-def worker(stack, *words):
-    return subprocess.run(
-        [paths.BINARIES / "s3gw-worker", *map(str, words), "--config", stack.configuration],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=stack.environment,
-        cwd=stack.directory,
-    )
-
-
-def reconcile(stack, finds, *words):
-    """Compares all backends; `finds` says whether something is not as it should be."""
-    result = worker(stack, "reconcile", *words)
-    assert result.returncode == int(finds), result.stdout + result.stderr
-    return result.stdout
-
-
-def findings(stack):
-    return sorted((each["kind"], each["backend"]) for each in stack.s3gw_json("reconcile", "findings"))
-
-
-def settle(stack):
-    def is_settled():
-        stack.worker_once()
-        due = stack.query("SELECT COUNT(*) FROM records WHERE due_at IS NOT NULL")[0][0]
-        return due == 0 and stack.s3gw_json("jobs", "list") == []
-
-    wait_until(is_settled, "nothing is left to do", 60, pause=0.5)
-
-
-def change(stack, *statements):
-    """Writes into the database behind the gateway's back."""
-    connection = sqlite3.connect(stack.database_path, timeout=10)
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
 
 
 def data_files(stack, marker, backend=None):

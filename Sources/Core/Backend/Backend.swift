@@ -12,6 +12,9 @@ package protocol Backend: AnyObject, Sendable {
     /// Tells whether the bucket exists and may be used with our credentials.
     func hasBucket(_ bucket: String) throws(BackendError) -> Bool
 
+    /// Returns the names of all buckets of our account, in any order; throws `.refused` when the store does not tell.
+    func listBuckets() throws(BackendError) -> [String]
+
     /// Removes an empty bucket; a missing one counts as removed. Throws `.conflict` when it is not empty.
     func deleteBucket(_ bucket: String) throws(BackendError)
 

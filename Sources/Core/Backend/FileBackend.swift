@@ -58,6 +58,19 @@ package final class FileBackend: Backend {
         return try translating { () throws(FileError) in try openRoot().hasEntry(name) }
     }
 
+    package func listBuckets() throws(BackendError) -> [String] {
+        try translating { () throws(FileError) in
+            let root = try openRoot()
+            var names: [FileName] = []
+            try root.forEachName { name, isDirectory in
+                // Ours begin with a letter; the directory for uploads does not.
+                if isDirectory != false, name.bytes.first != UInt8(ascii: ".") { names.append(name) }
+                return true
+            }
+            return names.map { String(decoding: $0.bytes, as: UTF8.self) }
+        }
+    }
+
     // MARK: Reading
 
     package func head(_ object: PhysicalObject) throws(BackendError) -> BackendObjectHead? {

@@ -85,6 +85,30 @@ extension S3Backend {
         }
     }
 
+    /// What one request may ask for (ListBuckets, max-buckets), and how many pages are read at most.
+    private static let largestBucketPage = 1000
+    private static let maximumBucketPages = 1000
+
+    package func listBuckets() throws(BackendError) -> [String] {
+        var names: [String] = []
+        var token: [UInt8]?
+        for _ in 0..<Self.maximumBucketPages {
+            var call = StoreCall(method: .get)
+            // Stores without pages take no notice, and answer all.
+            call.query = [("max-buckets", Array("\(Self.largestBucketPage)".utf8))]
+            if let token { call.query.insert(("continuation-token", token), at: 0) }
+            let document = try listing(call)
+            let page: StoreAnswer.BucketPage
+            do throws(StoreAnswer.Unreadable) { page = try StoreAnswer.buckets(document) } catch {
+                throw failure(.unavailable, error.cause)
+            }
+            names += page.names
+            guard let next = page.continuationToken, next != token else { return names }
+            token = next
+        }
+        throw failure(.refused, "the store has too many buckets to list")
+    }
+
     // MARK: Listing
 
     /// What one request may ask for (ListObjectsV2, max-keys).
@@ -114,6 +138,13 @@ extension S3Backend {
             ("encoding-type", Array("url".utf8)), ("list-type", [0x32]), ("max-keys", Array("\(limit)".utf8)),
         ]
         if let after { call.query.append(("start-after", after)) }
+        let document = try listing(call)
+        do throws(StoreAnswer.Unreadable) { return try StoreAnswer.page(document) } catch {
+            throw failure(.unavailable, error.cause)
+        }
+    }
+
+    private func listing(_ call: StoreCall) throws(BackendError) -> [UInt8] {
         let exchange = client.exchange()
         var document: [UInt8] = []
         unsafe exchange.acceptBody = { piece in
@@ -126,8 +157,6 @@ extension S3Backend {
             throw error.kind == .stopped ? failure(.unavailable, "the listing has no end") : error
         }
         guard head.isSuccess else { throw refusal(call, head, exchange.errorBody) }
-        do throws(StoreAnswer.Unreadable) { return try StoreAnswer.page(document) } catch {
-            throw failure(.unavailable, error.cause)
-        }
+        return document
     }
 }

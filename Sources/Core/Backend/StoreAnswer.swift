@@ -48,6 +48,22 @@ enum StoreAnswer {
         return page
     }
 
+    struct BucketPage: Equatable {
+        var names: [String] = []
+        var continuationToken: [UInt8]?
+    }
+
+    /// Reads the answer of ListBuckets; throws a cause.
+    static func buckets(_ document: [UInt8]) throws(Unreadable) -> BucketPage {
+        let root: XMLElement
+        do throws(S3Error) {
+            root = try XMLReader.parse(document, root: "ListAllMyBucketsResult", maximumBytes: maximumListBytes)
+        } catch { throw Unreadable(cause: "the list of buckets is no XML of S3") }
+        let names = root.child("Buckets")?.children("Bucket").compactMap { $0.child("Name")?.word } ?? []
+        let token = root.child("ContinuationToken")?.text
+        return BucketPage(names: names, continuationToken: token.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
     struct Unreadable: Error { let cause: String }
 
     // MARK: Multipart

@@ -13,6 +13,8 @@ package enum FindingKind: String, Sendable, CaseIterable {
     case upload
     /// A record or document in the recovery bucket that was replaced.
     case leftover
+    /// A physical bucket that we made, and of which no row speaks, or only one that says it is gone.
+    case bucket
     /// The store does not list in the order of bytes: it cannot be compared.
     case unordered
 }

@@ -44,6 +44,31 @@ extension SQLConnection {
         return true
     }
 
+    /// Writes down that a physical bucket, made for a bucket that ever was, is ours and is to be removed, with the job for
+    /// it; false when another row has that name or counter.
+    package func insertStrayMapping(_ mapping: BucketMapping, at time: Timestamp) throws(S3Error) -> Bool {
+        let inserted = try run(
+            """
+            INSERT INTO mappings (bucket_id, backend_id, counter, physical_name, scheme, state)
+            VALUES ($1, $2, $3, $4, $5, 'removing') ON CONFLICT DO NOTHING
+            """, .int(mapping.bucketID), .int(mapping.backendID), .int(Int64(mapping.counter)),
+            .text(mapping.physicalName), .int(Int64(mapping.scheme)))
+        guard inserted == 1 else { return false }
+        try insertJob(
+            kind: .removeBucket, bucketID: mapping.bucketID, versionID: nil, backendID: mapping.backendID,
+            notBefore: time)
+        try bumpConfigurationGeneration()
+        return true
+    }
+
+    /// The highest counter that each bucket has on a backend.
+    package func highestCounters(backendID: Int64) throws(S3Error) -> [Int64: Int] {
+        let rows = try all(
+            "SELECT bucket_id, MAX(counter) FROM mappings WHERE backend_id = $1 GROUP BY bucket_id", .int(backendID)
+        ) { ($0.int(0), Int($0.int(1))) }
+        return Dictionary(rows) { first, _ in first }
+    }
+
     /// Returns false when there is no such mapping, or when it would become `ready` and is being removed already.
     @discardableResult
     package func setMapping(

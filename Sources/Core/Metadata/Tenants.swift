@@ -34,6 +34,12 @@ extension SQLConnection {
             """, .int(id), row: tenant)
     }
 
+    /// The canonical ids of all tenants that ever were, by id.
+    package func canonicalIDs() throws(S3Error) -> [Int64: String] {
+        let rows = try all("SELECT id, canonical_id FROM tenants") { ($0.int(0), $0.text(1)) }
+        return Dictionary(rows) { first, _ in first }
+    }
+
     /// Returns all tenants, by name.
     package func tenants() throws(S3Error) -> [Tenant] {
         try all(

@@ -21,6 +21,18 @@ package struct PhysicalBucketNaming: Sendable {
 
     private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
+    /// Tells whether a bucket of that name may be ours on that backend: `s3gw-` or `s3gr-`, a hash, and its name.
+    ///
+    /// Who has the namespace key can tell for certain.
+    package static func looksLikeOurs(_ name: String, backend: String) -> Bool {
+        let prefix = name.prefix(5)
+        guard prefix == "s3gw-" || prefix == "s3gr-", name.utf8.count == 6 + hashLength + backend.utf8.count else {
+            return false
+        }
+        return name.hasSuffix("-\(backend)")
+            && name.utf8.dropFirst(5).prefix(hashLength).allSatisfy { alphabet.contains($0) }
+    }
+
     private let hmac: @Sendable ([UInt8]) -> [UInt8]
 
     /// `hmac` computes HMAC-SHA256 under the installation's namespace key.

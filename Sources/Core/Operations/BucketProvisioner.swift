@@ -1,6 +1,6 @@
 /// Makes the physical bucket of a logical bucket on a backend, under a name nobody else has (SECURITY.md 9).
 package struct BucketProvisioner: Sendable {
-    private let naming: PhysicalBucketNaming
+    let naming: PhysicalBucketNaming
     private let database: Database
 
     /// Collisions that are tried before giving up; one is already a rarity with 130 bits.

@@ -143,7 +143,7 @@ package struct VersionDescription: Sendable, Equatable {
         return (Array(bytes[..<index]), Array(bytes[(index + 1)...]))
     }
 
-    private static func decoded(_ text: [UInt8]) -> [UInt8]? {
+    static func decoded(_ text: [UInt8]) -> [UInt8]? {
         var bytes: [UInt8] = []
         var index = 0
         while index < text.count {

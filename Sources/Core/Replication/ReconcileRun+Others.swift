@@ -34,7 +34,8 @@ extension ReconcileRun {
             Finding(
                 kind: .upload, backendID: backendID, physicalBucket: mapping.physicalName, physicalKey: upload.key,
                 bucketID: mapping.bucketID, versionID: id, detail: "upload \(upload.uploadID)"))
-        guard isOld(noted, writtenAt: id.writtenAt) else { return }
+        // An upload carries no proof: in a bucket that others had before us it may be theirs.
+        guard !mapping.isAdopted, isOld(noted, writtenAt: id.writtenAt) else { return }
         let isAsked = try write { sql throws(S3Error) in
             guard try !sql.isUnderWay(id, backendID: backendID) else { return false }
             try sql.endPlace(
@@ -78,7 +79,11 @@ extension ReconcileRun {
         let current = reconciler.world.recoveryBucket(on: live.name)
         let places = try read { sql throws(S3Error) in try sql.documentPlaces() }.filter { $0.backendID == backendID }
         let names = Set([current] + places.map(\.physicalBucket))
-        for name in names.sorted() { try records(in: name, isCurrent: name == current) }
+        for name in names.sorted() {
+            do throws(JobFailure) { try records(in: name, isCurrent: name == current) } catch {
+                try noteDisorder(error, in: name, bucketID: nil)
+            }
+        }
     }
 
     private mutating func records(in bucket: String, isCurrent: Bool) throws(JobFailure) {

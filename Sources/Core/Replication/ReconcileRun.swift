@@ -67,16 +67,20 @@ struct ReconcileRun {
             }
             try lookAtSuspects()
         } catch {
-            guard case .failed(.refused, let cause) = error.outcome, cause.contains(Self.disorder) else { throw error }
             // Nothing that was found by comparing with such a listing is true.
             suspects = []
-            try note(
-                Finding(
-                    kind: .unordered, backendID: backendID, physicalBucket: bucket, physicalKey: [],
-                    bucketID: bucketID, detail: cause))
-            return
+            return try noteDisorder(error, in: bucket, bucketID: bucketID)
         }
         try reconciler.progress(&self)
+    }
+
+    /// Notes that a bucket cannot be compared, because the store lists it in another order; throws any other failure on.
+    mutating func noteDisorder(_ error: JobFailure, in bucket: String, bucketID: Int64?) throws(JobFailure) {
+        guard case .failed(.refused, let cause) = error.outcome, cause.contains(Self.disorder) else { throw error }
+        try note(
+            Finding(
+                kind: .unordered, backendID: backendID, physicalBucket: bucket, physicalKey: [], bucketID: bucketID,
+                detail: cause))
     }
 
     /// What `Backend.list` says of a store whose order is not that of bytes.

@@ -129,6 +129,7 @@ package final class Reconciler {
             if !known.contains(name), !name.isEmpty { try run.objects(of: name, bucketID: nil) }
         }
         try run.recoveryBucket()
+        try run.strayBuckets()
         try run.forgetOthers()
     }
 

@@ -28,7 +28,9 @@ struct RemoveReplicaJob {
         }
         // A copy that is under way would bring the bytes back behind our back.
         guard !found.isCopying else { throw JobFailure(.unavailable, "a copy to the same place is not finished") }
-        try delete(replica.physicalBucket, replica.physicalKey, isOfParts: isOfParts, snapshot)
+        // Uploads of the key that an original has are somebody else's: copies have keys of their own.
+        try delete(
+            replica.physicalBucket, replica.physicalKey, isOfParts: isOfParts && !replica.isOriginal(of: version), snapshot)
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
             #if S3GW_PLANTED_BUGS

@@ -56,9 +56,10 @@ import Testing
     @Test func `a record gives its content back, and a changed one nothing`() throws {
         let description = try Self.description(headers: Self.awkward)
         for content in [VersionRecord.Content.live(description), .dead] {
+            let place = RecordedPlace(backend: "old", bucket: "photos", key: Array("a/b c%2F\u{e9}".utf8) + [0xFF])
             let record = VersionRecord(
                 versionID: description.version.id, revision: 42, tenant: "aa", bucket: description.bucket,
-                content: content)
+                content: content, places: [place])
             let bytes = record.bytes(Self.proof)
             #expect(VersionRecord(reading: bytes, proof: Self.proof) == record)
             for index in stride(from: 0, to: bytes.count, by: 7) {

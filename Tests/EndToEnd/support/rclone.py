@@ -3,6 +3,9 @@
 import pathlib
 import socket
 
+import boto3
+from botocore.config import Config
+
 from .paths import CLIENTS
 from .processes import Daemon, free_ports, wait_until
 
@@ -49,6 +52,17 @@ class Rclone:
         """The same store, reached through `endpoint`."""
         self.endpoint = endpoint
         return self
+
+    def client(self):
+        """Returns a boto3 client that talks to this store itself."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.name,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+        )
 
     def stop(self):
         self.daemon.kill()
