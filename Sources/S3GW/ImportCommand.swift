@@ -77,7 +77,10 @@ struct ImportCommand: ParsableCommand {
                 told = Date()
                 FileHandle.standardError.write(Data("\(Self.text(record)), so far\n".utf8))
             }
-            options.show(json(record), "Imported \(bucket) of \(backend) as \(name.text): \(Self.text(record)).")
+            let rest =
+                record.isRecorded ? "" : " A worker has to write some of it down yet: a rebuild would not find that."
+            options.show(
+                json(record), "Imported \(bucket) of \(backend) as \(name.text): \(Self.text(record)).\(rest)")
         }
     }
 
@@ -103,6 +106,7 @@ struct ImportCommand: ParsableCommand {
         [
             "backend": .string(backend), "physicalBucket": .string(bucket), "adopted": .integer(record.adopted),
             "adoptedBytes": .integer(record.adoptedBytes), "leftAlone": .integer(record.skipped),
+            "isRecorded": .boolean(record.isRecorded),
         ]
     }
 

@@ -27,8 +27,8 @@ struct RebuildCommand: ParsableCommand {
         do throws(S3Error) {
             let keys = try World.masterKeys(configuration, environment: ProcessInfo.processInfo.environment)
             let rebuild = Rebuild(
-                databasePath: configuration.databasePath, masterKeys: keys, without: Set(without),
-                stop: try StopSignal())
+                databasePath: configuration.databasePath, masterKeys: keys, region: configuration.region,
+                without: Set(without), stop: try StopSignal())
             report = try rebuild.run()
         } catch {
             throw WorkerSetup.fail(error)
@@ -40,6 +40,20 @@ struct RebuildCommand: ParsableCommand {
             \(report.dead); foreign objects \(report.foreign), damaged objects \(report.damaged), versions without \
             bytes \(report.lost)
             """)
+        for name in report.found {
+            print(
+                """
+                bucket \(name) came back without its settings: its objects stay in the regions where they are until you \
+                set or remove its policy (s3gw policy set or remove --bucket \(name))
+                """)
+        }
+        if report.unadopted > 0 {
+            print(
+                """
+                \(report.unadopted) objects in adopted buckets are in no record, because their import was not written \
+                down to its end: call s3gw import for these buckets again.
+                """)
+        }
         if report.lost > 0 { throw ExitCode(1) }
     }
 }

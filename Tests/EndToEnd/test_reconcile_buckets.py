@@ -221,7 +221,7 @@ def test_in_an_adopted_bucket_only_what_was_adopted_or_written_by_us_is_ours(sta
     assert [each["UploadId"] for each in client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
     assert client.get_object(Bucket=bucket, Key="stranger")["Body"].read() == b"theirs"
 
-    # Originals that are missing, cut or wrong are made good again where they were.
+    # Originals that are missing, cut or wrong are replaced by copies beside them.
     client.delete_object(Bucket=bucket, Key="old-1")
     client.put_object(Bucket=bucket, Key="old-2", Body=b"cut")
     client.put_object(Bucket=bucket, Key="old-3", Body=os.urandom(1000))
@@ -229,11 +229,14 @@ def test_in_an_adopted_bucket_only_what_was_adopted_or_written_by_us_is_ours(sta
     assert {("missing", "old-1"), ("size", "old-2")} <= set(told())
     assert worker(stack, "scrub", "--backend", "fi").returncode == 1
     settle(stack)
+    replaced = {"old-1", "old-2", "old-3"}
+    kept = {each["Key"].split("~")[0] for each in client.list_objects_v2(Bucket=bucket)["Contents"] if "~" in each["Key"]}
+    assert kept - {"new"} == replaced
     for key, body in bodies.items():
-        assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+        assert mine.get_object(Bucket="mine", Key=key)["Body"].read() == body
     # Only what a client deletes through us goes.
     mine.delete_object(Bucket="mine", Key="old-0")
     settle(stack)
     compare(stack)
     left = {each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"] if "~" not in each["Key"]}
-    assert left == set(bodies) - {"old-0"} | {"stranger"}
+    assert left == set(bodies) - replaced - {"old-0"} | {"stranger"}

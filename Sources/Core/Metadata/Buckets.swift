@@ -17,6 +17,8 @@ extension SQLConnection {
             createdAt: createdAt)
         try appendLedger(
             .bucketCreated, tenantID: tenantID, bucketID: id, details: LedgerDetails.bucket(bucket), at: createdAt)
+        // Its document is written because of that.
+        try bumpConfigurationGeneration()
         return bucket
     }
 

@@ -14,6 +14,8 @@ package struct ImportRecord: Sendable, Hashable {
     /// Objects that were left alone: clients have written their keys, or the gateway has written them.
     package var skipped: Int64
     package var startedAt: Timestamp
+    /// Whether the recovery buckets know everything that was adopted.
+    package var isRecorded = false
 }
 
 extension BucketMapping {
@@ -56,7 +58,7 @@ extension SQLConnection {
                 adopted_bytes = CASE imports.state WHEN 'done' THEN 0 ELSE imports.adopted_bytes END,
                 skipped = CASE imports.state WHEN 'done' THEN 0 ELSE imports.skipped END,
                 started_at = CASE imports.state WHEN 'done' THEN excluded.started_at ELSE imports.started_at END,
-                finished_at = NULL, state = 'running'
+                finished_at = NULL, recorded_at = NULL, state = 'running'
             """, .int(bucketID), .int(backendID), .text(physicalBucket), SQLValue(time))
         guard let record = try importRecord(backendID: backendID, physicalBucket: physicalBucket) else {
             throw S3Error(.internalError, cause: "an import that was begun has no row")
@@ -67,14 +69,15 @@ extension SQLConnection {
     package func importRecord(backendID: Int64, physicalBucket: String) throws(S3Error) -> ImportRecord? {
         try first(
             """
-            SELECT id, bucket_id, backend_id, physical_bucket, position, state, adopted, adopted_bytes, skipped, started_at
+            SELECT id, bucket_id, backend_id, physical_bucket, position, state, adopted, adopted_bytes, skipped,
+                started_at, recorded_at
             FROM imports WHERE backend_id = $1 AND physical_bucket = $2
             """, .int(backendID), .text(physicalBucket)
         ) { (row) throws(S3Error) in
             ImportRecord(
                 id: row.int(0), bucketID: row.int(1), backendID: row.int(2), physicalBucket: row.text(3),
                 position: row.optionalBytes(4), state: try row.word(5), adopted: row.int(6), adoptedBytes: row.int(7),
-                skipped: row.int(8), startedAt: row.time(9))
+                skipped: row.int(8), startedAt: row.time(9), isRecorded: !row.isNull(10))
         }
     }
 
@@ -95,6 +98,24 @@ extension SQLConnection {
     package func finishImport(_ record: ImportRecord, at time: Timestamp) throws(S3Error) {
         try run(
             "UPDATE imports SET state = 'done', finished_at = $2 WHERE id = $1", .int(record.id), SQLValue(time))
+    }
+
+    /// The imports that have ended and of which every record is written since.
+    package func importsToSettle() throws(S3Error) -> [Int64] {
+        try all(
+            """
+            SELECT i.id FROM imports i WHERE i.state = 'done' AND i.recorded_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM records r WHERE r.bucket_id = i.bucket_id AND r.due_at IS NOT NULL)
+            """
+        ) { $0.int(0) }
+    }
+
+    /// Says of an import that the recovery buckets know all of it; the bucket's document then tells.
+    package func settleImport(id: Int64, at time: Timestamp) throws(S3Error) {
+        try run(
+            "UPDATE imports SET recorded_at = $2 WHERE id = $1 AND state = 'done' AND recorded_at IS NULL", .int(id),
+            SQLValue(time))
+        try bumpConfigurationGeneration()
     }
 
     /// Remembers that a client deleted `key` while its bucket is imported.

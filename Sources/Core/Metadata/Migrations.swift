@@ -23,6 +23,7 @@ enum Migrations {
         Migration(version: 13, name: "checksums of parts", script: checksumSchema),
         Migration(version: 14, name: "strays", script: straySchema),
         Migration(version: 15, name: "moves", script: moveSchema),
+        Migration(version: 16, name: "imports written down", script: recordedImportSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -66,11 +66,23 @@ extension SQLConnection {
                 version_id \(bytes) NOT NULL, backend_id BIGINT NOT NULL, physical_bucket \(dialect.text) NOT NULL,
                 physical_key \(bytes) NOT NULL, size_bytes BIGINT NOT NULL, PRIMARY KEY (version_id, backend_id, physical_bucket, physical_key)
                 )\(dialect.clustered);
+            CREATE TABLE rebuild_places (
+                version_id \(bytes) NOT NULL, revision BIGINT NOT NULL, backend_id BIGINT NOT NULL,
+                physical_bucket \(dialect.text) NOT NULL, physical_key \(bytes) NOT NULL,
+                PRIMARY KEY (backend_id, physical_bucket, physical_key, version_id, revision))\(dialect.clustered);
+            CREATE TABLE rebuild_strangers (
+                backend_id BIGINT NOT NULL, physical_bucket \(dialect.text) NOT NULL, physical_key \(bytes) NOT NULL,
+                key \(bytes) NOT NULL, size_bytes BIGINT NOT NULL, modified BIGINT NOT NULL,
+                PRIMARY KEY (backend_id, physical_bucket, physical_key))\(dialect.clustered);
             """)
     }
 
     package func dropRebuildTables() throws(S3Error) {
-        try script("DROP TABLE rebuild_versions; DROP TABLE rebuild_objects;")
+        try script(
+            """
+            DROP TABLE rebuild_versions; DROP TABLE rebuild_objects;
+            DROP TABLE rebuild_places; DROP TABLE rebuild_strangers;
+            """)
     }
 
     /// Notes what somebody says of a version; the newest revision holds, and among equals what is whole.
@@ -234,6 +246,35 @@ extension SQLConnection {
                 bucketID: row.int(0), backendID: row.int(1), physicalName: row.text(2), scheme: Int(row.int(3)),
                 counter: Int(row.int(4)), state: try row.word(5))
         }
+    }
+
+    /// Puts a bucket back of which only its objects tell; without a row of the ledger, which begins later.
+    package func restoreFoundBucket(_ bucket: Bucket) throws(S3Error) -> Int64 {
+        let id = try first(
+            """
+            INSERT INTO buckets (tenant_id, name, region, locations, versioning, created_at)
+            VALUES ($1, $2, $3, '', $4, $5) RETURNING id
+            """, .int(bucket.tenantID), .bytes(bucket.name.bytes), .text(bucket.region),
+            .text(bucket.versioning.rawValue), SQLValue(bucket.createdAt)
+        ) { $0.int(0) }
+        guard let id else { throw S3Error(.internalError, cause: "an inserted bucket has no id") }
+        return id
+    }
+
+    /// The first policy of such a bucket.
+    package func restoreFoundPolicy(bucketID: Int64, json: [UInt8], at time: Timestamp) throws(S3Error) {
+        try run(
+            "INSERT INTO policies (bucket_id, version, json, created_at) VALUES ($1, 1, $2, $3)", .int(bucketID),
+            .bytes(json), SQLValue(time))
+    }
+
+    /// A bucket with versions that have an id was versioned, also when no document says so.
+    package func restoreVersioning() throws(S3Error) {
+        try run(
+            """
+            UPDATE buckets SET versioning = $1 WHERE versioning = $2 AND EXISTS (
+                SELECT 1 FROM versions v WHERE v.bucket_id = buckets.id AND v.state = 'live' AND v.is_null = 0)
+            """, .text(BucketVersioning.enabled.rawValue), .text(BucketVersioning.unversioned.rawValue))
     }
 
     /// Continues counting behind every generation that a document has.

@@ -153,15 +153,17 @@ extension SQLConnection {
     /// version's row goes, too.
     package func deleteReplica(versionID: VersionID, backendID: Int64) throws(S3Error) {
         let version = try first(
-            "SELECT sequence, bucket_id FROM versions WHERE id = $1", .bytes(versionID.bytes)
-        ) { (sequence: $0.int(0), bucketID: $0.int(1)) }
+            "SELECT sequence, bucket_id, key FROM versions WHERE id = $1", .bytes(versionID.bytes)
+        ) { (sequence: $0.int(0), bucketID: $0.int(1), key: ObjectKey(stored: $0.bytes(2))) }
         try endCopy(versionID: versionID, backendID: backendID)
         guard let version else { return }
         let sequence = version.sequence
-        let physicalBucket = try first(
-            "DELETE FROM replicas WHERE version_sequence = $1 AND backend_id = $2 RETURNING physical_bucket",
-            .int(sequence), .int(backendID)
-        ) { $0.text(0) }
+        let place = try first(
+            """
+            DELETE FROM replicas WHERE version_sequence = $1 AND backend_id = $2 RETURNING physical_bucket, physical_key
+            """, .int(sequence), .int(backendID)
+        ) { (bucket: $0.text(0), key: $0.bytes(1)) }
+        let physicalBucket = place?.bucket
         // Without a physical bucket nothing was ever sent.
         if physicalBucket?.isEmpty == false, try strays(of: versionID, backendID: backendID).isEmpty {
             try appendLedger(
@@ -170,6 +172,10 @@ extension SQLConnection {
         }
         if let physicalBucket, !physicalBucket.isEmpty {
             try retireMapping(backendID: backendID, physicalName: physicalBucket, at: .now())
+        }
+        if let place, !PhysicalKey.isKey(place.key, of: version.key, versionID) {
+            // Its record names that place.
+            try touchRecord(of: versionID, bucketID: version.bucketID, at: .now())
         }
         try deleteIfNothingIsLeft(of: versionID, sequence)
     }

@@ -19,3 +19,11 @@ func importSchema(_ dialect: SQLDialect) -> String {
         )\(dialect.clustered);
         """
 }
+
+/// Schema: since when the recovery buckets know everything that an import has adopted; NULL until then.
+func recordedImportSchema(_: SQLDialect) -> String {
+    """
+    ALTER TABLE imports ADD COLUMN recorded_at BIGINT;
+    CREATE INDEX imports_to_settle ON imports (state, recorded_at);
+    """
+}

@@ -28,6 +28,7 @@ package enum ConfigurationTable: String, Sendable, CaseIterable {
     case policies
     case mappings
     case bucketShares = "bucket_shares"
+    case imports
 }
 
 extension SQLConnection {
@@ -55,6 +56,7 @@ extension SQLConnection {
             try stored(.mappings, "SELECT * FROM mappings WHERE bucket_id = $1 ORDER BY backend_id, counter", .int(id)),
             try stored(
                 .bucketShares, "SELECT * FROM bucket_shares WHERE bucket_id = $1 ORDER BY tenant_id", .int(id)),
+            try stored(.imports, "SELECT * FROM imports WHERE bucket_id = $1 ORDER BY id", .int(id)),
         ]
     }
 

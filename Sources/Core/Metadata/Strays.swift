@@ -102,6 +102,10 @@ extension SQLConnection {
             WHERE version_sequence = $1 AND backend_id = $2
             """, .int(version.sequence), .int(backendID), .text(new.physicalBucket), .bytes(new.physicalKey))
         try removeStray(at: old)
+        if !PhysicalKey.isKey(old.physicalKey, of: version.key, versionID) {
+            // Its record names that place.
+            try touchRecord(of: versionID, bucketID: version.bucketID, at: .now())
+        }
         return true
     }
 

@@ -1,7 +1,10 @@
-/// When records are looked at.
+/// When records are looked at: at once, but for deaths.
+///
+/// A loss of the database takes what a worker that runs had not looked at and written by then: this, and one
+/// `worker-poll-interval`.
 package enum RecordDelay {
     /// After a version's death its bytes are usually gone within this time, and then nothing has to be written down.
-    package static let deathSeconds: Int64 = 5
+    package static let deathSeconds: Int64 = 2
 }
 
 /// One version whose record has to be looked at.

@@ -73,7 +73,8 @@ extension SQLConnection {
         let isAsDescribed =
             new.isDescribed && version.lastModified == new.version.lastModified && version.isNull == new.version.isNull
         if !isAsDescribed {
-            try touchRecord(of: version.id, bucketID: version.bucketID, at: version.lastModified)
+            // Not its own time: what is adopted is old, and would go before everything that waits.
+            try touchRecord(of: version.id, bucketID: version.bucketID, at: .now())
         }
         return version
     }

@@ -127,8 +127,8 @@ package struct RecordedPlace: Sendable, Hashable {
 }
 
 extension Replica {
-    /// Whether its key is not the one that its version makes: the original of an adopted bucket.
+    /// Whether its key is none that its version makes: the original of an adopted bucket.
     package func isOriginal(of version: ObjectVersion) -> Bool {
-        physicalKey != PhysicalKey.make(version.key, version.id)
+        !PhysicalKey.isKey(physicalKey, of: version.key, version.id)
     }
 }

@@ -59,6 +59,7 @@ package final class BucketImport {
             try sql.beginImport(
                 bucketID: source.bucket.id, backendID: backendID, physicalBucket: source.physicalBucket, at: .now())
         }
+        let upkeep = Upkeep(world: world, stop: try StopSignal(), pauseMilliseconds: 0)
         while true {
             let position = record.position
             let page = try ask { backend throws(BackendError) in
@@ -71,14 +72,29 @@ package final class BucketImport {
                 try commit(found, upTo: last.key, of: page.count, before, sql)
             }
             progress(record)
+            writeDown(by: upkeep)
         }
         let finished = record
         try world.database.write { sql throws(S3Error) in
             try sql.finishImport(finished, at: .now())
             try sql.requestReplan(bucketID: source.bucket.id, at: .now())
         }
+        writeDown(by: upkeep)
+        let stored = try world.database.read { sql throws(S3Error) in
+            try sql.importRecord(backendID: backendID, physicalBucket: source.physicalBucket)
+        }
         record.state = .done
+        record.isRecorded = stored?.isRecorded ?? false
         return record
+    }
+
+    /// Tells the recovery buckets what was adopted: until then a rebuild would not find it.
+    ///
+    /// What cannot be written now is the worker's to write.
+    private func writeDown(by upkeep: Upkeep) {
+        do throws(S3Error) { try upkeep.flush() } catch {
+            log.warning("adopted objects not written down yet", metadata: ["cause": "\(error.cause ?? error.message)"])
+        }
     }
 
     private func commit(

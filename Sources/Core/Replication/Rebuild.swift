@@ -4,7 +4,7 @@ import Logging
 ///
 /// It needs the master keys and one backend at least. The new database is made beside the old one, which must hold
 /// nothing but backends, and takes its place when it is whole: a rebuild that is cut short changes nothing.
-/// Why it is whole: docs/decisions/0004-rebuild.md.
+/// Why it is whole: docs/decisions/0006-rebuild.md.
 package final class Rebuild {
     package struct Report: Sendable, Equatable {
         package var backends = 0
@@ -17,22 +17,31 @@ package final class Rebuild {
         package var dead = 0
         /// Objects that are not ours, or whose description was changed.
         package var foreign = 0
+        /// Of these, objects in adopted buckets whose import was not written down to its end: it has to be called again.
+        package var unadopted = 0
         /// Objects that do not have the size that their description says.
         package var damaged = 0
+        /// Buckets that no document knows: they came back without their settings.
+        package var found: [String] = []
         /// Versions of which no bytes were found.
         package var lost = 0
     }
 
     let masterKeys: MasterKeys
     let path: String
+    /// The site's, for which new buckets were made.
+    let region: String
     let without: Set<String>
     let stop: StopSignal
     let log = Logger(label: "s3gw.worker")
     var report = Report()
 
     /// `without` names backends that are not read: what is only there is not found.
-    package init(databasePath: String, masterKeys: MasterKeys, without: Set<String>, stop: StopSignal) {
+    package init(
+        databasePath: String, masterKeys: MasterKeys, region: String, without: Set<String>, stop: StopSignal
+    ) {
         path = databasePath
+        self.region = region
         self.masterKeys = masterKeys
         self.without = without
         self.stop = stop
@@ -66,13 +75,27 @@ package final class Rebuild {
         let database = try Database.create(path: newPath)
         let found = try restoreConfiguration(into: database, given)
         try database.write { sql throws(S3Error) in try sql.createRebuildTables() }
-        let scan = try RebuildScan(self, database, found)
+        let key = try namespaceKey(database)
+        try RebuildBuckets(self, database, found, namespaceKey: key).run()
+        let scan = RebuildScan(self, database, found, namespaceKey: key)
         try scan.run()
+        try database.write { sql throws(S3Error) in try sql.claimOriginals() }
         try RebuildVersions(self, database).run()
         try database.write { sql throws(S3Error) in
+            let (strangers, unadopted) = try sql.restoreShadows()
+            self.report.foreign += Int(strangers)
+            self.report.unadopted = Int(unadopted)
             try sql.dropRebuildTables()
             try self.finish(sql)
         }
+    }
+
+    private func namespaceKey(_ database: Database) throws(S3Error) -> [UInt8] {
+        let sealed = try database.read { sql throws(S3Error) in try sql.installationValue(World.namespaceKeyName) }
+        guard let sealed else {
+            throw S3Error(.internalError, cause: "the installation's document has no namespace key")
+        }
+        return try masterKeys.open(sealed, table: World.installationTable, row: World.namespaceKeyName)
     }
 
     /// What has to be done about the world as it is now.
@@ -83,6 +106,7 @@ package final class Rebuild {
                 kind: .removeBucket, bucketID: mapping.bucketID, versionID: nil, backendID: mapping.backendID,
                 notBefore: now)
         }
+        try sql.restoreVersioning()
         try sql.touchRecordsWithoutVersion(at: now)
         try sql.requestReplanOfAll(at: now)
         try sql.beginLedger(at: now)

@@ -13,15 +13,10 @@ final class RebuildScan {
     /// Objects asked for their description at once, on one backend.
     private static let concurrency = 8
 
-    init(_ rebuild: Rebuild, _ database: Database, _ stores: [Int64: any Backend]) throws(S3Error) {
+    init(_ rebuild: Rebuild, _ database: Database, _ stores: [Int64: any Backend], namespaceKey key: [UInt8]) {
         self.rebuild = rebuild
         self.database = database
         self.stores = stores
-        let sealed = try database.read { sql throws(S3Error) in try sql.installationValue(World.namespaceKeyName) }
-        guard let sealed else {
-            throw S3Error(.internalError, cause: "the installation's document has no namespace key")
-        }
-        let key = try rebuild.masterKeys.open(sealed, table: World.installationTable, row: World.namespaceKeyName)
         proof = DescriptionProof { Crypto.hmacSHA256(key: key, message: $0) }
     }
 
@@ -66,6 +61,8 @@ final class RebuildScan {
     private enum Seen: Sendable {
         case version(FoundVersion, FoundObject)
         case foreign
+        /// In an adopted bucket: it may be the original of a version.
+        case stranger(FoundStranger)
         case damaged(String)
         case failed(BackendError)
         case gone
@@ -96,6 +93,7 @@ final class RebuildScan {
                     try sql.noteVersion(version)
                     try sql.noteObject(object)
                 case .foreign: self.rebuild.report.foreign += 1
+                case .stranger(let found): try sql.noteStranger(found)
                 case .damaged(let cause):
                     self.rebuild.report.damaged += 1
                     self.rebuild.log.warning(
@@ -132,11 +130,20 @@ final class RebuildScan {
                 guard proof.holds(for: metadata), let description = VersionDescription(metadata),
                     description.tenant == tenant.canonicalID, description.bucket == bucket.name.bytes,
                     PhysicalKey.isKey(entry.key, of: description.version.key, description.version.id)
-                else { return .foreign }
+                else { return mapping.isAdopted ? try stranger(object) : .foreign }
                 return try look(object, head, description, isWhole: ObjectDescription.isWhole(metadata))
             } catch {
                 return .failed(error)
             }
+        }
+
+        private func stranger(_ object: PhysicalObject) throws(BackendError) -> Seen {
+            guard let found = try store.describe(object) else { return .gone }
+            return .stranger(
+                FoundStranger(
+                    backendID: mapping.backendID, physicalBucket: object.bucket, physicalKey: object.key,
+                    key: found.described("s3gw-key") ?? object.key, sizeBytes: found.sizeBytes,
+                    lastModified: found.lastModified))
         }
 
         private func look(
@@ -211,6 +218,14 @@ final class RebuildScan {
             versionID: record.versionID, revision: record.revision, backendID: store.record.id,
             physicalBucket: physicalBucket, isWritten: true)
         try sql.restoreRecord(place, bucketID: owner.id)
+        for original in record.places {
+            let id = stores.first { $0.value.record.name == original.backend }?.key
+            // One that is not read, or not known any more.
+            guard let id else { continue }
+            try sql.notePlace(
+                of: record.versionID, revision: record.revision, backendID: id, physicalBucket: original.bucket,
+                physicalKey: original.key)
+        }
         switch record.content {
         case .dead:
             try sql.noteVersion(

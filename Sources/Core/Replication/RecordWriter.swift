@@ -16,7 +16,6 @@ struct RecordWriter: Sendable {
     private static let concurrency = 8
     /// Longer than the slowest store takes for one small object.
     private static let claimSeconds: Int64 = 120
-    private static let sweepSize = 500
     private static let longestRetrySeconds: Int64 = 60
 
     init(world: World, stop: StopSignal) {
@@ -33,8 +32,12 @@ struct RecordWriter: Sendable {
         }
         guard hasWork else { return false }
         let due = try world.database.write { sql throws(S3Error) in
-            _ = try sql.sweepRecords(limit: Self.sweepSize, at: now)
-            return try sql.claimRecords(limit: Self.batch, now: now, until: now.adding(seconds: Self.claimSeconds))
+            let until = now.adding(seconds: Self.claimSeconds)
+            let claimed = try sql.claimRecords(limit: Self.batch, now: now, until: until)
+            guard claimed.isEmpty else { return claimed }
+            // Only then, so that what clients change never waits for more than one step of a sweep.
+            _ = try sql.sweepRecords(limit: Self.batch, at: now)
+            return try sql.claimRecords(limit: Self.batch, now: now, until: until)
         }
         var failure: S3Error?
         var rest = due[...]
@@ -51,7 +54,8 @@ struct RecordWriter: Sendable {
             failure = failure ?? outcomes.compactMap(\.self).first
         }
         if let failure { throw failure }
-        return !due.isEmpty
+        // A step of a sweep may find nothing to do and not be the last one.
+        return true
     }
 
     // MARK: One record
@@ -89,7 +93,7 @@ struct RecordWriter: Sendable {
             if let state = look.state, state.isLive {
                 try keep(due, look, state)
             } else if let state = look.state, !state.replicas.isEmpty {
-                try bury(due, look, beside: Set(state.replicas.map(\.backendID)))
+                try bury(due, look, beside: Set(state.replicas.map(\.backendID)), places: try places(state))
             } else if !look.leftOn.isEmpty {
                 try bury(due, look, beside: look.leftOn)
             } else {
@@ -114,7 +118,7 @@ struct RecordWriter: Sendable {
             tenant: tenant.canonicalID, bucket: bucket.name.bytes, version: state.version, parts: look.parts)
         let record = VersionRecord(
             versionID: due.versionID, revision: due.revision, tenant: tenant.canonicalID, bucket: bucket.name.bytes,
-            content: .live(description))
+            content: .live(description), places: try places(state))
         let targets = try targets(
             bucket, tags: state.version.tags, beside: Set(state.replicas.map(\.backendID)))
         let written = try write(record, due, look.places, to: targets)
@@ -124,12 +128,14 @@ struct RecordWriter: Sendable {
     }
 
     /// A dead version whose bytes are not gone yet must not come back as live.
-    private func bury(_ due: DueRecord, _ look: Look, beside backends: Set<Int64>) throws(JobFailure) {
+    private func bury(
+        _ due: DueRecord, _ look: Look, beside backends: Set<Int64>, places: [RecordedPlace] = []
+    ) throws(JobFailure) {
         guard let bucket = look.bucket else {
             // The bucket's own document says that it is gone.
             return try finish { sql throws(S3Error) in try sql.settleRecord(due) }
         }
-        let written = try writeTombstone(due, bucket, look.places, beside: backends)
+        let written = try writeTombstone(due, bucket, look.places, beside: backends, originals: places)
         try remove(look.places.filter { place in !written.contains { $0 == place.key } })
         try finish { sql throws(S3Error) in try sql.settleRecord(due) }
     }
@@ -148,13 +154,27 @@ struct RecordWriter: Sendable {
     }
 
     private func writeTombstone(
-        _ due: DueRecord, _ bucket: Bucket, _ places: [RecordPlace], beside backends: Set<Int64>
+        _ due: DueRecord, _ bucket: Bucket, _ places: [RecordPlace], beside backends: Set<Int64>,
+        originals: [RecordedPlace] = []
     ) throws(JobFailure) -> [RecordPlace.Key] {
         let tenant = try tenant(of: bucket)
         let record = VersionRecord(
             versionID: due.versionID, revision: due.revision, tenant: tenant.canonicalID, bucket: bucket.name.bytes,
-            content: .dead)
+            content: .dead, places: originals)
         return try write(record, due, places, to: try targets(bucket, tags: [], beside: backends))
+    }
+
+    /// Where the version lies under a key that is not its own.
+    private func places(_ state: ReplicationState) throws(JobFailure) -> [RecordedPlace] {
+        let originals = state.replicas.filter { $0.isOriginal(of: state.version) && !$0.physicalBucket.isEmpty }
+        guard !originals.isEmpty else { return [] }
+        let backends: [Int64: LiveBackend]
+        do throws(S3Error) { backends = try world.snapshot().backends } catch { throw JobFailure(error) }
+        return originals.compactMap { replica in
+            backends[replica.backendID].map { live in
+                RecordedPlace(backend: live.name, bucket: replica.physicalBucket, key: replica.physicalKey)
+            }
+        }
     }
 
     // MARK: Where

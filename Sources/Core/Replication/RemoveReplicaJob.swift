@@ -20,7 +20,7 @@ struct RemoveReplicaJob {
         let isOfParts =
             MultipartETag.split(version.eTag) != nil || version.sizeBytes >= ReplicateParts.thresholdBytes
         let snapshot = try context.snapshot()
-        if found.hasStrays { try removeStrays(isOfParts: isOfParts, snapshot) }
+        if found.hasStrays { try removeStrays(of: version, isOfParts: isOfParts, snapshot) }
         guard let replica = state.replica(on: place) else { return try obsolete(.removed) }
         if state.isLive {
             guard replica.state == .removing else { return try obsolete(found.hasStrays ? .removed : .obsolete) }
@@ -49,7 +49,9 @@ struct RemoveReplicaJob {
     /// Removes what lies at places that no replica names.
     ///
     /// A copy that was coming and that nobody makes any more is given up first, so that no later attempt goes on with it.
-    private func removeStrays(isOfParts: Bool, _ snapshot: WorldSnapshot) throws(JobFailure) {
+    private func removeStrays(
+        of version: ObjectVersion, isOfParts: Bool, _ snapshot: WorldSnapshot
+    ) throws(JobFailure) {
         let strays = try context.write { sql throws(S3Error) -> [Stray]? in
             guard try sql.holdsLease(id: context.job.id, fence: context.job.fence) else { return nil }
             if try !sql.hasOpenCopy(versionID: versionID, backendID: place) {
@@ -59,7 +61,8 @@ struct RemoveReplicaJob {
         }
         guard let strays else { throw JobFailure(abandoned: "another worker has the job") }
         for stray in strays {
-            try delete(stray.physicalBucket, stray.physicalKey, isOfParts: isOfParts, snapshot)
+            let isOurs = PhysicalKey.isKey(stray.physicalKey, of: version.key, version.id)
+            try delete(stray.physicalBucket, stray.physicalKey, isOfParts: isOfParts && isOurs, snapshot)
         }
         try context.write { sql throws(S3Error) in
             try sql.deleteStrays(strays, of: versionID, backendID: place)

@@ -26,7 +26,7 @@ final class Upkeep: Sendable {
             pause = pauseMilliseconds
             do throws(S3Error) {
                 try documents.pass()
-                if try records.pass() { pause = 0 }
+                if try records.pass() { pause = 0 } else { try settleImports() }
             } catch {
                 log.warning("records not written yet", metadata: ["cause": "\(error.cause ?? error.message)"])
                 pause = max(pause, Self.failurePauseMilliseconds)
@@ -40,5 +40,17 @@ final class Upkeep: Sendable {
         try documents.pass()
         let records = RecordWriter(world: world, stop: stop)
         while !stop.isStopped, try records.pass() {}
+        if try settleImports() { try documents.pass() }
+    }
+
+    /// Notes of imports that all of their records are written; true when there was one.
+    @discardableResult
+    private func settleImports() throws(S3Error) -> Bool {
+        let settled = try world.database.read { sql throws(S3Error) in try sql.importsToSettle() }
+        guard !settled.isEmpty else { return false }
+        try world.database.write { sql throws(S3Error) in
+            for id in settled { try sql.settleImport(id: id, at: .now()) }
+        }
+        return true
     }
 }

@@ -116,6 +116,8 @@ import Testing
             bucketID: world.bucket.id, key: MetadataScenario.key("adopted/b"), at: MetadataScenario.start,
             unless: { _ in })
         try db.finishImport(begun, at: MetadataScenario.start)
+        _ = try db.importsToSettle()
+        try db.settleImport(id: begun.id, at: MetadataScenario.start)
         _ = try db.commitDelete(
             bucketID: world.bucket.id, key: version.key, at: MetadataScenario.start, unless: { _ in })
     }
