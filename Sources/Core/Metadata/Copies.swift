@@ -14,8 +14,8 @@ package struct CopyProgress: Sendable, Hashable {
 
     /// The backend's id of the upload.
     package var nativeID: String
-    /// The running MD5 of all parts so far; empty where it is not needed.
-    package var md5State: [UInt8]
+    /// What all parts so far are, as `RangeDigest` saves it; empty where it is not needed.
+    package var digest: [UInt8]
     /// By number.
     package var parts: [Int: Part]
 }
@@ -33,22 +33,22 @@ extension SQLConnection {
             .bytes(versionID.bytes), .int(backendID)
         ) { (Int($0.int(0)), CopyProgress.Part(md5: $0.bytes(1), token: $0.text(2))) }
         return CopyProgress(
-            nativeID: copy.nativeID, md5State: copy.md5, parts: Dictionary(parts) { first, _ in first })
+            nativeID: copy.nativeID, digest: copy.md5, parts: Dictionary(parts) { first, _ in first })
     }
 
     /// Begins a copy anew.
     package func beginCopy(
-        versionID: VersionID, backendID: Int64, nativeID: String, md5State: [UInt8]
+        versionID: VersionID, backendID: Int64, nativeID: String, digest: [UInt8]
     ) throws(S3Error) {
         try endCopy(versionID: versionID, backendID: backendID)
         try run(
             "INSERT INTO copies (version_id, backend_id, native_id, md5) VALUES ($1, $2, $3, $4)",
-            .bytes(versionID.bytes), .int(backendID), .text(nativeID), .bytes(md5State))
+            .bytes(versionID.bytes), .int(backendID), .text(nativeID), .bytes(digest))
     }
 
-    /// Counts a part that the backend has, with the running MD5 up to its end.
+    /// Counts a part that the backend has, with what all bytes up to its end are.
     package func addCopyPart(
-        versionID: VersionID, backendID: Int64, number: PartNumber, _ part: CopyProgress.Part, md5State: [UInt8]
+        versionID: VersionID, backendID: Int64, number: PartNumber, _ part: CopyProgress.Part, digest: [UInt8]
     ) throws(S3Error) {
         try run(
             """
@@ -58,7 +58,7 @@ extension SQLConnection {
             .text(part.token))
         try run(
             "UPDATE copies SET md5 = $3 WHERE version_id = $1 AND backend_id = $2", .bytes(versionID.bytes),
-            .int(backendID), .bytes(md5State))
+            .int(backendID), .bytes(digest))
     }
 
     package func endCopy(versionID: VersionID, backendID: Int64) throws(S3Error) {

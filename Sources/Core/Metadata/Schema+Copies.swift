@@ -1,7 +1,7 @@
 /// Schema: copies of large objects that are under way, part by part, and what an operator lets the worker do to a backend.
 ///
-/// `md5` of `copies` is the running MD5 of the content that has been sent, as `MD5Stream.savedState`; empty where the
-/// version's own parts have one each.
+/// `md5` of `copies` is the running MD5, or CRC, of the content that has been sent, as `RangeDigest.saved`; empty where
+/// the version's own parts have one each.
 func copySchema(_ dialect: SQLDialect) -> String {
     let bytes = dialect.bytes
     let text = dialect.text

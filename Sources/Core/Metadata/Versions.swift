@@ -211,6 +211,24 @@ extension SQLConnection {
         }
     }
 
+    /// Gives a live version that has no checksum the one of its whole content, and has that written down.
+    package func setChecksum(versionID: VersionID, _ checksum: ObjectChecksum) throws(S3Error) {
+        let changed = try first(
+            """
+            UPDATE versions SET checksum_algorithm = $2, checksum = $3
+            WHERE id = $1 AND state = 'live' AND checksum IS NULL RETURNING sequence, bucket_id, key
+            """, .bytes(versionID.bytes), .text(checksum.algorithm.rawValue), .bytes(checksum.stored)
+        ) { (sequence: $0.int(0), bucketID: $0.int(1), key: $0.bytes(2)) }
+        guard let changed else { return }
+        try run(
+            """
+            UPDATE objects SET checksum_algorithm = $4, checksum_type = $5
+            WHERE bucket_id = $1 AND key = $2 AND sequence = $3
+            """, .int(changed.bucketID), .bytes(changed.key), .int(changed.sequence),
+            .text(checksum.algorithm.rawValue), .text(checksum.type.rawValue))
+        try touchRecord(of: versionID, bucketID: changed.bucketID, at: .now())
+    }
+
     /// Tells whether the version exists and clients can see it.
     package func isLive(_ id: VersionID) throws(S3Error) -> Bool {
         try has("SELECT 1 FROM versions WHERE id = $1 AND state = 'live'", .bytes(id.bytes))

@@ -34,6 +34,9 @@ struct ReplicaReader {
                                 .damaged, backend: live.name,
                                 "\(found.sizeBytes) bytes where \(wantedBytes) belong")
                         }
+                        if let problem = replica.replacement(of: version, found) {
+                            throw BackendError(.damaged, backend: live.name, problem)
+                        }
                     },
                     piece: { piece throws(WireClosed) in
                         do throws(JobFailure) { try context.checkGoingOn() } catch { throw WireClosed() }

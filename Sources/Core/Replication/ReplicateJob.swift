@@ -58,14 +58,24 @@ struct ReplicateJob {
             guard receipt.md5 == md5 else {
                 throw JobFailure(.refused, "\(live.name) was sent other bytes than those that were verified")
             }
-            return try commit(place, live, sizeBytes: state.version.sizeBytes)
+            return try commit(
+                place, live, sizeBytes: state.version.sizeBytes, found: try checksum(of: spool, state.version))
         }
         let place = try record(replica, in: context.physicalBucket(bucket, on: live, in: snapshot))
         let copy = ReplicateParts(
             context: context, version: state.version, parts: ranges ?? parts, isRanges: ranges != nil,
             sources: sources, snapshot: snapshot)
-        try copy.send(to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
-        return try commit(place, live, sizeBytes: state.version.sizeBytes)
+        let found = try copy.send(
+            to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
+        return try commit(place, live, sizeBytes: state.version.sizeBytes, found: found)
+    }
+
+    /// The checksum of an adopted object of parts, of whose content nothing is known.
+    private func checksum(of spool: SpoolFile, _ version: ObjectVersion) throws(JobFailure) -> ObjectChecksum? {
+        guard version.checksum == nil, MultipartETag.split(version.eTag) != nil else { return nil }
+        do throws(S3Error) { return try RangeDigest.checksum(of: try spool.makeReader()) } catch {
+            throw JobFailure(error)
+        }
     }
 
     private func description(
@@ -121,7 +131,7 @@ struct ReplicateJob {
 
     /// Counts the copy, unless the version died while it was made: then the copy has to go again.
     private func commit(
-        _ place: PhysicalObject, _ live: LiveBackend, sizeBytes: Int64
+        _ place: PhysicalObject, _ live: LiveBackend, sizeBytes: Int64, found: ObjectChecksum?
     ) throws(JobFailure) -> JobOutcome {
         var isRepair = false
         let outcome = try context.finish { sql throws(S3Error) in
@@ -134,6 +144,13 @@ struct ReplicateJob {
             guard try isCounted(replica, at: place, sql) else {
                 try insertJob(.replicate, sql, bucketID: state.version.bucketID)
                 return .obsolete
+            }
+            if let found {
+                // Another copy may have found it out meanwhile, of other bytes: the next attempt compares with it.
+                guard state.version.checksum == nil || state.version.checksum == found else {
+                    throw S3Error(.serviceUnavailable, cause: "two copies of the version have different checksums")
+                }
+                try sql.setChecksum(versionID: versionID, found)
             }
             try sql.setReplica(versionID: versionID, backendID: target, state: .present)
             let isMoved = try leaveSource(sql)

@@ -2,13 +2,14 @@
 ///
 /// The spool holds one part at a time. A version that was made of parts is copied in the same parts, each proven right
 /// before the target sees it, so that the target's own ETag is the version's. Any other is copied in ranges, whose MD5
-/// together is proven before the store is told to make the object of them: until then nobody can read them there.
+/// or checksum together is proven before the store is told to make the object of them: until then nobody can read them
+/// there. Of an adopted object of parts neither may be known: its checksum is found out on the way.
 struct ReplicateParts {
     let context: JobContext
     let version: ObjectVersion
     /// Of the version, or `ranges`.
     let parts: [VersionPart]
-    /// Whether only the MD5 of the whole is known.
+    /// Whether only the whole can be proven.
     let isRanges: Bool
     let sources: [Replica]
     let snapshot: WorldSnapshot
@@ -23,7 +24,7 @@ struct ReplicateParts {
 
     /// The ranges in which a version is copied that has no parts; nil for one that is sent in one piece.
     static func ranges(of version: ObjectVersion) -> [VersionPart]? {
-        guard version.sizeBytes >= thresholdBytes, wholeMD5(of: version) != nil else { return nil }
+        guard version.sizeBytes >= thresholdBytes else { return nil }
         let mebibytes = (version.sizeBytes / maximumRanges) >> 20 + 1
         let rangeBytes = max(shortestRangeBytes, mebibytes << 20)
         let starts = Array(stride(from: 0, to: version.sizeBytes, by: Int64.Stride(rangeBytes)))
@@ -36,17 +37,13 @@ struct ReplicateParts {
         }
     }
 
-    private static func wholeMD5(of version: ObjectVersion) -> [UInt8]? {
-        version.eTag.utf8.count == 32 ? Hex.decode(version.eTag.utf8) : nil
-    }
-
-    /// Makes the whole copy at `place`.
+    /// Makes the whole copy at `place`; returns the checksum that was found out.
     func send(
         to place: PhysicalObject, on live: LiveBackend, _ description: ObjectDescription, _ grant: PlacementGrant
-    ) throws(JobFailure) {
+    ) throws(JobFailure) -> ObjectChecksum? {
         let earlier = try resume(place, live)
         let progress = if let earlier { earlier } else { try begin(place, live, description, grant) }
-        var running = isRanges ? MD5Stream(savedState: progress.md5State) : nil
+        var running = isRanges ? RangeDigest(of: version, saved: progress.digest) : nil
         var made: [NativePart] = []
         var md5s: [[UInt8]] = []
         for part in parts {
@@ -60,7 +57,7 @@ struct ReplicateParts {
             made.append(NativePart(number: part.number, token: receipt.token, sizeBytes: part.sizeBytes))
             md5s.append(receipt.md5)
         }
-        if let running, running.finish() != Self.wholeMD5(of: version) {
+        if let running, !running.isRight {
             throw try giveUp(place, live, progress.nativeID)
         }
         let eTag = isRanges ? MultipartETag.make(md5s: md5s) : version.eTag
@@ -68,6 +65,7 @@ struct ReplicateParts {
         try noticingLoss(on: live) { backend throws(BackendError) in
             try backend.completeUpload(place, uploadID: progress.nativeID, as: whole)
         }
+        return running?.found
     }
 
     // MARK: Beginning
@@ -77,7 +75,7 @@ struct ReplicateParts {
         let progress = try context.read { sql throws(S3Error) in
             try sql.copyProgress(versionID: version.id, backendID: target)
         }
-        guard let progress, !isRanges || MD5Stream(savedState: progress.md5State) != nil else { return nil }
+        guard let progress, !isRanges || RangeDigest(of: version, saved: progress.digest) != nil else { return nil }
         context.log.info(
             "a copy goes on",
             metadata: [
@@ -102,11 +100,11 @@ struct ReplicateParts {
             try context.remakeBucket(place.bucket, on: live)
             uploadID = try context.ask(live, create)
         }
-        let state = isRanges ? MD5Stream().savedState ?? [] : []
+        let state = isRanges ? RangeDigest(of: version).saved ?? [] : []
         try writeOwning { sql throws(S3Error) in
-            try sql.beginCopy(versionID: version.id, backendID: target, nativeID: uploadID, md5State: state)
+            try sql.beginCopy(versionID: version.id, backendID: target, nativeID: uploadID, digest: state)
         }
-        return CopyProgress(nativeID: uploadID, md5State: state, parts: [:])
+        return CopyProgress(nativeID: uploadID, digest: state, parts: [:])
     }
 
     /// Changes the progress while the claim is ours; throws when it is another worker's.
@@ -123,14 +121,14 @@ struct ReplicateParts {
 
     private func copy(
         _ part: VersionPart, to place: PhysicalObject, _ uploadID: String, on live: LiveBackend,
-        _ grant: PlacementGrant, _ running: inout MD5Stream?
+        _ grant: PlacementGrant, _ running: inout RangeDigest?
     ) throws(JobFailure) -> PartReceipt {
         let source = ReplicaSource(context: context, version: version, part: part, isRange: isRanges)
         let (spool, md5) = try source.fetch(sources, snapshot)
         try context.checkGoingOn()
         let reader: PayloadReader
         do throws(S3Error) {
-            if running != nil { try hash(try spool.makeReader(), into: &running) }
+            try running?.append(try spool.makeReader(), sizeBytes: part.sizeBytes, at: part.offset)
             reader = try spool.makeReader()
         } catch {
             throw JobFailure(error)
@@ -147,24 +145,13 @@ struct ReplicateParts {
         return receipt
     }
 
-    private static let hashBytes = 256 << 10
-
-    private func hash(_ reader: PayloadReader, into running: inout MD5Stream?) throws(S3Error) {
-        let buffer = ByteBuffer(sizeBytes: Self.hashBytes)
-        while true {
-            let count = try unsafe reader.read(into: buffer.bytes)
-            guard count > 0 else { return }
-            unsafe running?.update(buffer.prefix(count))
-        }
-    }
-
-    private func note(_ receipt: PartReceipt, of part: VersionPart, _ running: MD5Stream?) throws(JobFailure) {
-        // After the last range, which is no whole number of blocks, there is no state to go on from: it is sent again.
-        guard let state = running.map(\.savedState) ?? [] else { return }
+    private func note(_ receipt: PartReceipt, of part: VersionPart, _ running: RangeDigest?) throws(JobFailure) {
+        // After a last range that is no whole number of blocks an MD5 cannot be gone on with: it is sent again.
+        guard let state = running.map(\.saved) ?? [] else { return }
         try writeOwning { sql throws(S3Error) in
             try sql.addCopyPart(
                 versionID: version.id, backendID: target, number: part.number,
-                CopyProgress.Part(md5: receipt.md5, token: receipt.token), md5State: state)
+                CopyProgress.Part(md5: receipt.md5, token: receipt.token), digest: state)
         }
     }
 
@@ -196,6 +183,6 @@ struct ReplicateParts {
             }
         }
         try context.ask(live) { backend throws(BackendError) in try backend.abortUploads(place, uploadID: uploadID) }
-        return JobFailure(.refused, "no good replica: the MD5 of what was read is not the ETag")
+        return JobFailure(.refused, "no good replica: what was read is not what the ETag or checksum says")
     }
 }

@@ -234,6 +234,9 @@ struct ReplicaCheck {
                             .damaged, backend: live.name,
                             "\(found.sizeBytes) bytes where \(version.sizeBytes) belong")
                     }
+                    if let problem = replica.replacement(of: version, found) {
+                        throw BackendError(.damaged, backend: live.name, problem)
+                    }
                 },
                 piece: { piece throws(WireClosed) in
                     if stop.isStopped { throw WireClosed() }

@@ -52,11 +52,13 @@ import Testing
             _ = try db.hasJob(kind: .replicate, versionID: old.id, backendID: backend.id)
             try db.requestReplan(bucketID: bucket.id, at: time)
             try db.requestReplan(tenantID: world.tenant.id, at: time)
-            try db.beginCopy(versionID: old.id, backendID: backend.id, nativeID: "n", md5State: [])
+            try db.beginCopy(versionID: old.id, backendID: backend.id, nativeID: "n", digest: [])
             try db.addCopyPart(
                 versionID: old.id, backendID: backend.id, number: world.newPart(1).number,
-                CopyProgress.Part(md5: [1], token: "t"), md5State: [1])
+                CopyProgress.Part(md5: [1], token: "t"), digest: [1])
             #expect(try db.copyProgress(versionID: old.id, backendID: backend.id)?.parts.count == 1)
+            try db.setChecksum(
+                versionID: old.id, ObjectChecksum(algorithm: .crc64nvme, value: [UInt8](repeating: 7, count: 8)))
             try db.endCopy(versionID: old.id, backendID: backend.id)
             try db.setLimit(backendID: backend.id, BackendLimit(jobs: 1))
             let replan = try #require(try db.dueReplan(at: time))
