@@ -5,6 +5,16 @@ struct OwnedBucketNames {
         let counter: Int
     }
 
+    private struct Name: Hashable {
+        let tenantID: Int64
+        let bucket: [UInt8]
+
+        init(_ bucket: Bucket) {
+            tenantID = bucket.tenantID
+            self.bucket = bucket.name.bytes
+        }
+    }
+
     private var owners: [String: Owner] = [:]
 
     /// How many counters behind the last one that was used may have been given out since.
@@ -15,9 +25,12 @@ struct OwnedBucketNames {
     init(
         backend: String, naming: PhysicalBucketNaming, buckets: [Bucket], tenants: [Int64: String], used: [Int64: Int]
     ) {
+        // A bucket that is made again under its name goes on counting where the one before ended.
+        var last: [Name: Int] = [:]
+        for bucket in buckets { last[Name(bucket)] = max(last[Name(bucket)] ?? -1, used[bucket.id] ?? -1) }
         for bucket in buckets {
             guard let tenant = tenants[bucket.tenantID] else { continue }
-            for counter in 0...((used[bucket.id] ?? -1) + Self.spareCounters) {
+            for counter in 0...((last[Name(bucket)] ?? -1) + Self.spareCounters) {
                 let name = naming.name(
                     tenant: tenant, regionScope: bucket.region, bucket: bucket.name, backend: backend,
                     counter: counter)

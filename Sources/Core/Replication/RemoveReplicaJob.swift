@@ -30,7 +30,8 @@ struct RemoveReplicaJob {
         guard !found.isCopying else { throw JobFailure(.unavailable, "a copy to the same place is not finished") }
         // Uploads of the key that an original has are somebody else's: copies have keys of their own.
         try delete(
-            replica.physicalBucket, replica.physicalKey, isOfParts: isOfParts && !replica.isOriginal(of: version), snapshot)
+            replica.physicalBucket, replica.physicalKey, isOfParts: isOfParts && !replica.isOriginal(of: version),
+            snapshot)
         return try context.finish { sql throws(S3Error) in
             try sql.deleteReplica(versionID: versionID, backendID: place)
             #if S3GW_PLANTED_BUGS

@@ -78,5 +78,12 @@ import Testing
         #expect(Set(names).count == names.count)
         for name in names { #expect(throws: Never.self) { try BucketName(validating: Array(name.utf8)) } }
         #expect(names[0] == naming.name(tenant: "t", regionScope: "r", bucket: bucket, backend: backend, counter: 0))
+        #expect(PhysicalBucketNaming.looksLikeOurs(names[0], backend: backend))
+        #expect(PhysicalBucketNaming.looksLikeOurs(naming.recoveryName(backend: "fi"), backend: "fi"))
+        let hash = String(repeating: "a", count: PhysicalBucketNaming.hashLength)
+        for name in ["s3gw-\(hash)-de", "s3gw-\(hash)a-fi", "s3gw-\(hash.dropLast())1-fi", "s3gx-\(hash)-fi", "fi", ""]
+        {
+            #expect(!PhysicalBucketNaming.looksLikeOurs(name, backend: "fi"), "\(name)")
+        }
     }
 }
