@@ -10,7 +10,9 @@ package struct WriteExplanation: Sendable {
     ) throws(S3Error) {
         let sick = Set(health.filter(\.keepsTrafficOff).map(\.backendID))
         policy = try snapshot.policy(for: bucket, tags: tags)
-        let candidates = snapshot.candidates().map { sick.contains($0.backendID) ? $0.unhealthy : $0 }
+        let candidates = snapshot.candidates().map {
+            sick.contains($0.backendID) ? $0.with(isHealthy: false) : $0
+        }
         decision = Placement.decide(policy, candidates: candidates, sizeBytes: sizeBytes)
         backends = Placement.explain(policy, candidates: candidates, sizeBytes: sizeBytes)
     }

@@ -50,7 +50,9 @@ struct ObjectWriter {
         stored.describedChecksum = version.checksum
         var failures: [Int64: String] = [:]
         while true {
-            let plan = try work.plan(version.sizeBytes, avoiding: failures)
+            let plan = try work.plan(
+                version.sizeBytes, avoiding: failures, keeping: Set(stored.present.map(\.backendID)))
+            drop(&stored, outside: plan)
             let present = Set(stored.present.map(\.backendID))
             let open = plan.grants.filter { !present.contains($0.backendID) }
             let missing = plan.acknowledge - present.count
@@ -77,6 +79,16 @@ struct ObjectWriter {
             for (backendID, value) in done { try count(value, on: backendID, of: version, in: &stored) }
             if let impossible { throw impossible }
         }
+    }
+
+    /// What cannot stand beside those that take the place of a failed one does not count, and is removed again.
+    private func drop(_ stored: inout Stored, outside plan: Plan) {
+        let granted = Set(plan.grants.map(\.backendID))
+        for var replica in stored.present where !granted.contains(replica.backendID) {
+            replica.state = .removing
+            stored.doubtful.append(replica)
+        }
+        stored.present.removeAll { !granted.contains($0.backendID) }
     }
 
     /// Where an attempt that failed may have left the bytes; nil when nothing can have been sent.
@@ -111,7 +123,7 @@ struct ObjectWriter {
     }
 
     /// Throws what `store` would throw before it moved a byte.
-    func checkPlacement(sizeBytes: Int64) throws(S3Error) { _ = try work.plan(sizeBytes, avoiding: [:]) }
+    func checkPlacement(sizeBytes: Int64) throws(S3Error) { _ = try work.plan(sizeBytes) }
 
     /// Makes what `store` wrote visible unless `conditions` fail at that very moment; returns the version as committed.
     func commit(

@@ -27,14 +27,18 @@ struct PlacedWork: Sendable {
         self.policy = policy
     }
 
-    /// Decides where bytes may go now; those that `failures` names count as unhealthy.
+    /// Decides where bytes may go now; those that `failures` names count as unhealthy, and those of `kept`, which have the
+    /// bytes, as well.
     ///
     /// Throws the placement's refusal: a 4xx when policy leaves too few, `ServiceUnavailable` when health does.
-    func plan(_ sizeBytes: Int64, avoiding failures: [Int64: String]) throws(S3Error) -> Plan {
+    func plan(
+        _ sizeBytes: Int64, avoiding failures: [Int64: String] = [:], keeping kept: Set<Int64> = []
+    ) throws(S3Error) -> Plan {
         let candidates = call.snapshot.candidates().map { candidate in
-            failures[candidate.backendID] == nil ? candidate : candidate.unhealthy
+            if failures[candidate.backendID] != nil { return candidate.with(isHealthy: false) }
+            return kept.contains(candidate.backendID) ? candidate.with(isHealthy: true) : candidate
         }
-        switch Placement.decide(policy, candidates: candidates, sizeBytes: sizeBytes) {
+        switch Placement.decide(policy, candidates: candidates, sizeBytes: sizeBytes, keeping: kept) {
         case .place(let plan): return plan
         case .refuse(let refusal):
             guard failures.isEmpty else { throw unavailable(failures) }

@@ -17,7 +17,7 @@ enum UploadPartCopy {
         try CopyObject.checkSize(sizeBytes)
         let writer = try UploadWriter(call, bucket, tags: upload.tags)
         // The target's policy applies before the first byte.
-        _ = try writer.work.plan(sizeBytes, avoiding: [:])
+        _ = try writer.work.plan(sizeBytes)
         var head = Answer(call, document: XMLWriter()).head
         if source.bucket.versioning != .unversioned {
             head.add("x-amz-copy-source-version-id", source.version.clientID)

@@ -22,8 +22,8 @@ struct UploadWriter {
         var isWritten = false
         do throws(S3Error) {
             while true {
-                let plan = try work.plan(0, avoiding: failures)
                 let have = Set(opened.map(\.backendID))
+                let plan = try work.plan(0, avoiding: failures, keeping: have)
                 guard plan.acknowledge > have.count else { break }
                 let grants = plan.grants.filter { !have.contains($0.backendID) }.prefix(plan.acknowledge - have.count)
                 guard !grants.isEmpty else { throw work.unavailable(failures) }
@@ -111,7 +111,7 @@ struct UploadWriter {
     /// Throws `ServiceUnavailable` when too few took it, `NoSuchUpload` when the upload ended meanwhile, or has lost its
     /// places for good.
     func store(_ content: PartContent, as number: PartNumber, of upload: Upload) throws(S3Error) -> UploadPart {
-        let plan = try work.plan(content.sizeBytes, avoiding: [:])
+        let plan = try work.plan(content.sizeBytes)
         let places = try call.database.read { sql throws(S3Error) in try sql.uploadPlaces(upload.id) }
             .filter { $0.state == .open }
         let granted = try work.grants(plan, for: upload, at: places, sizeBytes: content.sizeBytes)

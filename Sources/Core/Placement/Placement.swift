@@ -9,12 +9,16 @@ package enum Placement {
     /// size. Too few allowed ones are a refusal that waiting does not help; unhealthy and offline ones
     /// count as allowed. With enough allowed but fewer healthy than `acknowledge` it is a refusal for now; in between,
     /// the healthy ones are written and the rest is pending.
+    ///
+    /// Backends of `kept` have the bytes already, and are preferred to all others; one that is not among the grants can
+    /// not stand beside them.
     package static func decide(
-        _ policy: EffectivePolicy, candidates: [PlacementCandidate], sizeBytes: Int64
+        _ policy: EffectivePolicy, candidates: [PlacementCandidate], sizeBytes: Int64, keeping kept: Set<Int64> = []
     ) -> PlacementDecision {
         let rule = PlaceRule(policy)
         let surveyed = survey(policy, candidates, sizeBytes)
-        let allowed = surveyed.filter { $0.violation == nil }.map(\.candidate)
+        let wanted = surveyed.filter { $0.violation == nil }.map(\.candidate)
+        let allowed = wanted.filter { kept.contains($0.backendID) } + wanted.filter { !kept.contains($0.backendID) }
         let places = allowed.compactMap { rule.place(of: $0) }
         guard rule.largestCount(places) >= policy.replicaCount else {
             return .refuse(tooFewAllowed(policy, surveyed))
@@ -29,11 +33,6 @@ package enum Placement {
     ) -> [(candidate: PlacementCandidate, verdict: PlacementVerdict)] {
         let decision = decide(policy, candidates: candidates, sizeBytes: sizeBytes)
         return survey(policy, candidates, sizeBytes).map { ($0.candidate, verdict($0, decision)) }
-    }
-
-    /// Returns those of `locations` in which no backend stands: CreateBucket refuses them.
-    package static func unknownLocations(_ locations: [String], candidates: [PlacementCandidate]) -> [String] {
-        locations.filter { location in !candidates.contains { $0.location.region == location } }
     }
 
     private struct Violation {
@@ -137,13 +136,11 @@ package enum Placement {
             besides: targets.map { places[$0] }
         ).map { unhealthy[$0] }
         let grant: (Int) -> PlacementGrant = { PlacementGrant(grantedBy: allowed[$0]) }
-        let placeOf = zip(allowed, places).map { ($0.backendID, $1) }
         return .place(
             Plan(
                 grants: targets.map(grant), spares: healthy.filter { !targets.contains($0) }.map(grant),
                 replicaCount: policy.replicaCount, acknowledge: policy.acknowledge,
-                pendingUnhealthy: pending.map(grant), rule: rule,
-                places: Dictionary(placeOf) { first, _ in first }))
+                pendingUnhealthy: pending.map(grant)))
     }
 
     /// Names the rule that brings the number of backends below what is needed, trying the rules in their order.

@@ -21,10 +21,10 @@ package struct PlacementCandidate: Hashable, Sendable {
         self.maximumObjectSizeBytes = maximumObjectSizeBytes
     }
 
-    /// The same backend after it failed in this very request.
-    package var unhealthy: PlacementCandidate {
+    /// The same backend as others know it: after it failed, or took the bytes, in this very request.
+    package func with(isHealthy: Bool) -> PlacementCandidate {
         PlacementCandidate(
-            backendID: backendID, name: name, location: location, state: state, isHealthy: false,
+            backendID: backendID, name: name, location: location, state: state, isHealthy: isHealthy,
             maximumObjectSizeBytes: maximumObjectSizeBytes)
     }
 

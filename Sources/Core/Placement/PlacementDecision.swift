@@ -9,27 +9,12 @@ package struct Plan: Sendable, Equatable {
     /// Where to write now, in order of preference: `replicaCount` of them, or fewer when too few are healthy, but
     /// never fewer than `acknowledge`.
     package let grants: [PlacementGrant]
-    /// Other healthy backends that may take the place of one that fails; ask `replacement`.
+    /// Other healthy backends that are allowed; which of them takes the place of one that fails is decided anew.
     package let spares: [PlacementGrant]
     package let replicaCount: Int
     package let acknowledge: Int
     /// Where the replicas that are missing from `grants` belong: unhealthy now, allowed, work for the worker.
     package let pendingUnhealthy: [PlacementGrant]
-    /// Which of these may stand together.
-    let rule: PlaceRule
-    /// How each stands to others, by backend.
-    let places: [Int64: Place]
-
-    /// Returns the most wanted spare that may stand beside all of `kept`; nil when there is none.
-    ///
-    /// `tried` are backends that failed already.
-    package func replacement(keeping kept: [PlacementGrant], tried: Set<Int64>) -> PlacementGrant? {
-        spares.first { spare in
-            guard !tried.contains(spare.backendID), let place = places[spare.backendID] else { return false }
-            let others = kept.compactMap { places[$0.backendID] }
-            return others.count == kept.count && rule.admits(place, beside: others)
-        }
-    }
 }
 
 /// Why an object cannot be placed.

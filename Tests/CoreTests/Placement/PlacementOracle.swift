@@ -90,9 +90,13 @@ struct PlacementOracle {
             }
     }
 
-    /// The most wanted of the largest distinct sets of at most `limit`, by trying all subsets.
-    func best(_ candidates: [PlacementCandidate], limit: Int) -> [PlacementCandidate] {
-        let ranked = candidates.filter(isUsable).sorted { preference($0).lexicographicallyPrecedes(preference($1)) }
+    /// The most wanted of the largest distinct sets of at most `limit`, by trying all subsets; `kept` are wanted most.
+    func best(_ candidates: [PlacementCandidate], limit: Int, keeping kept: Set<Int64> = []) -> [PlacementCandidate] {
+        let ranked = candidates.filter(isUsable).sorted { one, other in
+            let isKept = (kept.contains(one.backendID), kept.contains(other.backendID))
+            guard isKept.0 == isKept.1 else { return isKept.0 }
+            return preference(one).lexicographicallyPrecedes(preference(other))
+        }
         var best: [Int] = []
         for subset in 0..<(1 << ranked.count) {
             let members = ranked.indices.filter { subset >> $0 & 1 == 1 }

@@ -17,8 +17,8 @@ import Testing
                 tenant: parsed[0], bucket: parsed[1], locations: locations, replicaCountTag: tag)
         }
 
-        func decide() throws -> PlacementDecision {
-            Placement.decide(try policy(), candidates: candidates, sizeBytes: 1)
+        func decide(keeping kept: Set<Int64> = []) throws -> PlacementDecision {
+            Placement.decide(try policy(), candidates: candidates, sizeBytes: 1, keeping: kept)
         }
 
         func oracle(count: Int) -> PlacementOracle {
@@ -124,8 +124,8 @@ import Testing
         #expect(placed > 150 && refused > 150, "the cases of seed \(seed) tell nothing: \(placed) and \(refused)")
     }
 
-    /// No grant of any kind breaks a rule; what is pending completes the replicas; a replacement is right and exists
-    /// whenever there is one.
+    /// No grant of any kind breaks a rule; what is pending completes the replicas; when one fails after the others have
+    /// the bytes, these keep theirs whenever another can stand beside them.
     func check(_ plan: Plan, _ world: Case, _ oracle: PlacementOracle, _ comment: Comment) throws {
         func candidates(_ grants: [PlacementGrant]) -> [PlacementCandidate] {
             grants.compactMap { grant in world.candidates.first { $0.backendID == grant.backendID } }
@@ -138,12 +138,18 @@ import Testing
         let wishes = Set(world.documents.compactMap(\.distinct)).subtracting(["none", "backend"])
         if wishes.count < 2 { try #require(targets.count + pending.count == plan.replicaCount, comment) }
         for failed in plan.grants {
-            let kept = plan.grants.filter { $0 != failed }
-            let fitting = candidates(plan.spares).filter { spare in
-                candidates(kept).allSatisfy { oracle.differ($0, spare) }
+            let kept = Set(plan.grants.map(\.backendID)).subtracting([failed.backendID])
+            var later = world
+            later.candidates = world.candidates.map {
+                $0.backendID == failed.backendID ? $0.with(isHealthy: false) : $0
             }
-            let replacement = plan.replacement(keeping: kept, tried: [failed.backendID])
-            try #require(replacement?.backendID == fitting.first?.backendID, comment)
+            let left = later.candidates.filter(oracle.mayTakeBytesNow)
+            let best = oracle.best(left, limit: plan.replicaCount, keeping: kept)
+            guard case .place(let second) = try later.decide(keeping: kept) else {
+                try #require(best.count < plan.acknowledge, comment)
+                continue
+            }
+            try #require(second.grants.map(\.backendID) == best.map(\.backendID), comment)
         }
     }
 

@@ -41,9 +41,32 @@ import Testing
         let policy = try policy(#"{"replicas":{"count":2,"distinct":"country","order":["fi-2","de-1"]}}"#)
         let plan = try plan(policy, finland, secondFinland, germany, france)
         #expect(plan.grants.map(\.backendID) == [2, 3] && plan.spares.map(\.backendID) == [1, 4])
-        #expect(plan.replacement(keeping: [plan.grants[1]], tried: [2])?.backendID == 1)
-        #expect(plan.replacement(keeping: [plan.grants[0]], tried: [3])?.backendID == 4)
-        #expect(plan.replacement(keeping: [plan.grants[0]], tried: [3, 4]) == nil)
+    }
+
+    @Test func `what has the bytes stays when another fails, unless nothing can stand beside it`() throws {
+        let country = ["fi": "FI", "x": "DE", "b": "DE", "y": "SE"]
+        let provider = ["fi": "p", "x": "p", "b": "q", "y": "r"]
+        func backends(without failed: String) -> [PlacementCandidate] {
+            ["fi", "x", "b", "y"].enumerated().map { index, name in
+                PlacementCandidate(
+                    backendID: Int64(index), name: name,
+                    location: Location(region: name, country: country[name], provider: provider[name]),
+                    state: .active, isHealthy: name != failed)
+            }
+        }
+        let policy = try policy(
+            #"{"replicas":{"count":2,"distinct":"country","order":["fi","x","b","y"]}}"#,
+            bucket: #"{"replicas":{"distinct":"provider"}}"#)
+        func grants(_ decision: PlacementDecision) -> [Int64] {
+            guard case .place(let plan) = decision else { return [] }
+            return plan.grants.map(\.backendID)
+        }
+        #expect(grants(Placement.decide(policy, candidates: backends(without: ""), sizeBytes: 1)) == [0, 2])
+        let after = backends(without: "fi")
+        #expect(grants(Placement.decide(policy, candidates: after, sizeBytes: 1)) == [1, 3])
+        #expect(grants(Placement.decide(policy, candidates: after, sizeBytes: 1, keeping: [2])) == [2, 3])
+        let alone = after.filter { $0.name != "y" }
+        #expect(grants(Placement.decide(policy, candidates: alone, sizeBytes: 1, keeping: [2])) == [2])
     }
 
     @Test func `the first location is the primary, unless the bucket's own policy orders otherwise`() throws {
@@ -133,9 +156,5 @@ import Testing
         #expect(rows.map(\.candidate.name) == ["fr-1", "de-1", "fi-1", "fi-2", "se-1"])
         #expect(rows.map(\.verdict.role) == [.target, .refused, .target, .spare, .unhealthy])
         #expect(rows[1].verdict.reason == "tenant.residency.deny: matches country:DE")
-    }
-
-    @Test func `locations where no backend stands are found`() {
-        #expect(Placement.unknownLocations(["fi-1", "nowhere"], candidates: [finland, germany]) == ["nowhere"])
     }
 }

@@ -120,9 +120,17 @@ import Testing
             try #require(named(plan.grants).allSatisfy(\.isHealthy) && !plan.grants.isEmpty, comment)
             try #require(rules.admits(named(plan.grants + plan.pendingUnhealthy)), comment)
             for failed in plan.grants {
-                let kept = plan.grants.filter { $0 != failed }
-                guard let spare = plan.replacement(keeping: kept, tried: [failed.backendID]) else { continue }
-                try #require(rules.admits(named(kept + [spare])), comment)
+                let kept = named(plan.grants.filter { $0 != failed })
+                let later = candidates.map { $0.backendID == failed.backendID ? $0.with(isHealthy: false) : $0 }
+                guard
+                    case .place(let second) = Placement.decide(
+                        try Self.policy(rules), candidates: later, sizeBytes: 1,
+                        keeping: Set(kept.map(\.backendID)))
+                else { continue }
+                try #require(rules.admits(named(second.grants + second.pendingUnhealthy)), comment)
+                let others = later.filter { $0.isHealthy && !kept.contains($0) }
+                guard others.contains(where: { rules.admits(kept + [$0]) }) else { continue }
+                try #require(named(second.grants).starts(with: kept), comment)
             }
         }
     }
