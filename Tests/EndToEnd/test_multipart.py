@@ -177,6 +177,7 @@ def test_a_composite_checksum(world, fresh, payload):
     head = s3.head_object(Bucket=fresh, Key="k", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (wanted, "COMPOSITE")
     assert s3.list_objects_v2(Bucket=fresh)["Contents"][0]["ChecksumType"] == "COMPOSITE"
+    assert s3.list_object_versions(Bucket=fresh)["Versions"][0]["ChecksumType"] == "COMPOSITE"
 
 
 def test_an_upload_without_an_algorithm_gets_a_crc64nvme_of_the_whole(world, fresh, payload):

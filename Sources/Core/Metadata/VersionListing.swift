@@ -10,7 +10,7 @@ package struct ListedVersion: Sendable, Hashable {
     package var eTag: String
     package var lastModified: Timestamp
     package var storageClass: String
-    package var checksumAlgorithm: ChecksumAlgorithm?
+    package var checksum: ObjectChecksum?
 
     /// What clients call it.
     package var clientID: [UInt8] { isNull ? Array("null".utf8) : id.text }
@@ -65,7 +65,7 @@ extension SQLConnection {
         let statement = try statement(
             """
             SELECT key, sequence, id, is_null, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                checksum_algorithm FROM versions
+                checksum_algorithm, checksum FROM versions
             WHERE bucket_id = $1 AND key = $2 AND state = 'live' AND sequence < $3 ORDER BY sequence DESC LIMIT $4
             """)
         defer { statement.finish() }
@@ -122,7 +122,7 @@ extension SQLConnection {
         let statement = try statement(
             """
             SELECT key, sequence, id, is_null, is_delete_marker, size_bytes, etag, last_modified, storage_class,
-                checksum_algorithm FROM versions
+                checksum_algorithm, checksum FROM versions
             WHERE bucket_id = $1 AND key >= $2 AND state = 'live' ORDER BY key, sequence DESC LIMIT $3
             """)
         defer { statement.finish() }
@@ -164,10 +164,12 @@ extension SQLConnection {
     }
 
     private func listedVersion(_ row: any SQLStatement, isLatest: Bool) throws(S3Error) -> ListedVersion {
-        ListedVersion(
+        var checksum: ObjectChecksum?
+        if !row.isNull(9) { checksum = ObjectChecksum(algorithm: try row.word(9), stored: row.bytes(10)) }
+        return ListedVersion(
             key: ObjectKey(stored: row.bytes(0)), id: try row.versionID(2), isNull: row.flag(3),
             isDeleteMarker: row.flag(4), isLatest: isLatest, sizeBytes: row.int(5), eTag: row.text(6),
             lastModified: row.time(7), storageClass: row.text(8),
-            checksumAlgorithm: row.isNull(9) ? nil : try row.word(9))
+            checksum: checksum)
     }
 }

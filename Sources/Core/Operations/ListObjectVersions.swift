@@ -64,9 +64,9 @@ enum ListObjectVersions {
         xml.element("LastModified", version.lastModified.wholeSecond.iso8601)
         if !version.isDeleteMarker {
             xml.element("ETag", "\"\(version.eTag)\"")
-            if let algorithm = version.checksumAlgorithm {
-                xml.element("ChecksumAlgorithm", algorithm.rawValue)
-                xml.element("ChecksumType", "FULL_OBJECT")
+            if let checksum = version.checksum {
+                xml.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                xml.element("ChecksumType", checksum.type.rawValue)
             }
             xml.element("Size", Int(version.sizeBytes))
             xml.element("StorageClass", version.storageClass)
