@@ -116,7 +116,8 @@ package final class Gateway: Sendable {
         case .getObjectAttributes: answer = try GetObjectAttributes.get(call)
         case .createSession, .bucketSetting,
             .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
-            throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
+            let name = call.route.settingName(in: call.request.target) ?? call.route.operation.rawValue
+            throw S3Error(.notImplemented, "\(name) is not implemented")
         }
         send(answer, of: call, on: &wire)
     }

@@ -46,6 +46,8 @@ def test_a_bucket_subresource(raw, with_object, name, method):
     answer = raw.request(method, f"/{with_object}?{name}", b"<x/>" if method == "PUT" else b"")
     assert answer.status in (501, 405), answer.body
     assert answer.code == ("NotImplemented" if answer.status == 501 else "MethodNotAllowed")
+    if answer.status == 501:
+        assert f"?{name} is" in answer.xml.findtext("Message"), "people have to know what it was"
     assert raw.request("GET", f"/{with_object}/k").body == b"untouched"
 
 
@@ -73,7 +75,14 @@ def test_an_object_subresource(raw, with_object, name, method):
 def test_a_header_that_asks_for_more_than_there_is(raw, with_object, header):
     answer = raw.request("PUT", f"/{with_object}/asked", b"x", headers=[header])
     assert (answer.status, answer.code) == (501, "NotImplemented"), "silently ignoring it would be a broken promise"
+    assert header[0] in answer.xml.findtext("Message")
     assert raw.request("HEAD", f"/{with_object}/asked").status == 404
+
+
+@pytest.mark.parametrize("acl", ["private", "bucket-owner-full-control", "bucket-owner-read"])
+def test_an_acl_that_says_what_holds_anyway(raw, with_object, acl):
+    assert raw.request("PUT", f"/{with_object}/acl", acl.encode(), headers=[("x-amz-acl", acl)]).status == 200
+    assert raw.request("GET", f"/{with_object}/acl").body == acl.encode()
 
 
 @pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "PROPFIND"])

@@ -33,6 +33,21 @@ package struct S3Error: Error, Sendable {
         self.cause = cause
     }
 
+    /// `NotImplemented` for a header or an element of a document, by name.
+    package static func unimplemented(_ kind: UnimplementedKind, _ name: String) -> S3Error {
+        S3Error(
+            .notImplemented,
+            "\(kind.article) \(kind.rawValue.lowercased()) you provided implies functionality that is not implemented: \(name)"
+        ).detail(kind.rawValue, name)
+    }
+
+    package enum UnimplementedKind: String, Sendable {
+        case header = "Header"
+        case element = "Element"
+
+        fileprivate var article: String { self == .header ? "A" : "An" }
+    }
+
     /// Returns the same refusal with one more element in its document.
     package func detail(_ name: String, _ value: String) -> S3Error {
         var copy = self

@@ -101,7 +101,7 @@ enum BucketOperations {
         guard !document.isEmpty else { return [] }
         let root = try XMLReader.parse(document, root: "CreateBucketConfiguration")
         for child in root.children where child.name != "LocationConstraint" {
-            throw S3Error(.notImplemented).detail("Element", child.name)
+            throw S3Error.unimplemented(.element, child.name)
         }
         guard let constraint = root.child("LocationConstraint")?.word, !constraint.isEmpty else { return [] }
         let names = constraint.split(separator: ",", omittingEmptySubsequences: false).map { part in
@@ -112,7 +112,12 @@ enum BucketOperations {
         if names == [call.request.site.region] { return [] }
         let unknown = names.first { !known.contains($0) }
         guard unknown == nil, names.count <= maximumLocations, Set(names).count == names.count else {
-            throw S3Error(.invalidLocationConstraint).detail("LocationConstraint", unknown ?? constraint)
+            throw S3Error(
+                .invalidLocationConstraint,
+                "The specified location-constraint is not valid: "
+                    + (unknown.map { "no backend has the region \($0)" }
+                        ?? "\(constraint) names a region twice or too many")
+            ).detail("LocationConstraint", unknown ?? constraint)
         }
         return names
     }

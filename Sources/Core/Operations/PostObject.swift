@@ -34,7 +34,7 @@ enum PostObject {
         }
         let key = try ObjectKey(validating: keyBytes)
         guard signed.form["x-amz-copy-source"] == nil else {
-            throw S3Error(.notImplemented).detail("Header", "x-amz-copy-source")
+            throw S3Error.unimplemented(.header, "x-amz-copy-source")
         }
         var request = call.request
         request.headers = try headers(signed.form, call.request.headers)

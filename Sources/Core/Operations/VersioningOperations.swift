@@ -26,7 +26,7 @@ enum VersioningOperations {
         for child in root.children {
             switch (child.name, child.word) {
             case ("Status", "Enabled"), ("Status", "Suspended"), ("MfaDelete", "Disabled"): break
-            case ("MfaDelete", "Enabled"): throw S3Error(.notImplemented).detail("Element", child.name)
+            case ("MfaDelete", "Enabled"): throw S3Error.unimplemented(.element, child.name)
             default: throw S3Error(.malformedXML)
             }
         }

@@ -64,8 +64,7 @@ package struct Conditions: Sendable {
     /// Refuses what S3 does not offer on a write: `If-None-Match` with anything but `*`.
     package func checkWriteForm() throws(S3Error) {
         if let ifNoneMatch, !Self.isStar(ifNoneMatch) {
-            throw S3Error(.notImplemented, "A header you provided implies functionality that is not implemented")
-                .detail("Header", "If-None-Match")
+            throw S3Error.unimplemented(.header, "If-None-Match")
         }
     }
 

@@ -28,7 +28,7 @@ package struct DeletionDocument: Sendable, Equatable {
         for object in objects {
             guard let key = object.child("Key")?.text, !key.isEmpty else { throw S3Error(.malformedXML) }
             for child in object.children where !["Key", "VersionId", "ETag"].contains(child.name) {
-                throw S3Error(.notImplemented).detail("Element", child.name)
+                throw S3Error.unimplemented(.element, child.name)
             }
             entries.append(
                 Entry(key: key, versionID: object.child("VersionId")?.text, eTag: object.child("ETag")?.word))

@@ -47,7 +47,7 @@ struct FormPartHead {
             // RFC 7578 4.7: deprecated; storing the encoded bytes would be storing other ones.
             let encoding = String(decoding: value.map(ASCII.lower), as: UTF8.self)
             guard Self.identityEncodings.contains(encoding) else {
-                throw S3Error(.notImplemented).detail("Header", "Content-Transfer-Encoding")
+                throw S3Error.unimplemented(.header, "Content-Transfer-Encoding")
             }
         }
     }

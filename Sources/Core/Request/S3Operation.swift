@@ -137,6 +137,17 @@ package struct S3Route: Sendable {
         return nil
     }
 
+    /// Returns the sub-resource as clients write it, such as `?acl`; nil when the operation is no setting.
+    package func settingName(in target: RequestTarget) -> String? {
+        let names: [StaticString]
+        switch operation {
+        case .bucketSetting: names = Self.bucketSettings
+        case .objectSetting: names = Self.objectSettings
+        default: return nil
+        }
+        return names.first(where: target.has).map { "?\($0)" }
+    }
+
     private static func bucketOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
         let target = request.target
         if request.method == .options { return .preflight }
