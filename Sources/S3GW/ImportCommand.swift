@@ -57,20 +57,19 @@ struct ImportCommand: ParsableCommand {
             let owner = try store.tenant(tenant ?? "")
             let name = try logical()
             let existing = try store.read { sql throws(S3Error) in try sql.bucket(tenantID: owner.id, name: name) }
-            let target =
-                try existing
-                ?? store.write { sql throws(S3Error) in
-                    try sql.insertBucket(
-                        tenantID: owner.id, name: name, region: store.configuration.region, locations: [],
-                        createdAt: .now())
+            let policy =
+                if let existing { try world.snapshot().policy(for: existing) } else {
+                    try world.snapshot().policy(forNewBucketOf: owner.id, locations: [])
                 }
-            let work = BucketImport(
-                world: world, tenant: owner, source: .init(bucket: target, live: live, physicalBucket: bucket),
-                readsContent: read)
-            if !move, let violation = try work.violation() {
+            if !move, let violation = BucketImport.violation(of: policy, on: live) {
                 throw Outcome.no(
                     "Policy keeps the objects away from there (\(violation)); --move adopts and moves them.")
             }
+            try BucketImport.check(bucket, on: live)
+            let target = try begin(existing, name, of: owner, on: live, store)
+            let work = BucketImport(
+                world: world, tenant: owner, source: .init(bucket: target, live: live, physicalBucket: bucket),
+                readsContent: read)
             var told = Date()
             let record = try work.run { record in
                 guard Date().timeIntervalSince(told) >= Self.reportSeconds else { return }
@@ -81,6 +80,23 @@ struct ImportCommand: ParsableCommand {
                 record.isRecorded ? "" : " A worker has to write some of it down yet: a rebuild would not find that."
             options.show(
                 json(record), "Imported \(bucket) of \(backend) as \(name.text): \(Self.text(record)).\(rest)")
+        }
+    }
+
+    /// Begins the import of a bucket, which is made in the same transaction where there is none: a refusal leaves nothing.
+    private func begin(
+        _ existing: Bucket?, _ name: BucketName, of owner: Tenant, on live: LiveBackend, _ store: Store
+    ) throws(S3Error) -> Bucket {
+        try store.write { sql throws(S3Error) in
+            let target =
+                if let existing { existing } else {
+                    try sql.insertBucket(
+                        tenantID: owner.id, name: name, region: store.configuration.region, locations: [],
+                        createdAt: .now())
+                }
+            _ = try sql.beginImport(
+                bucketID: target.id, backendID: live.backend.record.id, physicalBucket: bucket, at: .now())
+            return target
         }
     }
 
@@ -113,6 +129,7 @@ struct ImportCommand: ParsableCommand {
     // MARK: Comparing
 
     private func compare(_ store: Store, _ world: World, _ live: LiveBackend) throws {
+        try BucketImport.check(bucket, on: live)
         let comparison = PlaceComparison(.physical(live, bucket: bucket), try other(store, world))
         var rows: [JSONValue] = []
         let result = try comparison.run { difference in
@@ -142,7 +159,9 @@ struct ImportCommand: ParsableCommand {
         if let against {
             let words = against.split(separator: "/", maxSplits: 1).map(String.init)
             guard words.count == 2 else { throw Outcome.usage("--against takes BACKEND/BUCKET.") }
-            return .physical(try find(words[0], in: world), bucket: words[1])
+            let second = try find(words[0], in: world)
+            try BucketImport.check(words[1], on: second)
+            return .physical(second, bucket: words[1])
         }
         let owner = try store.tenant(tenant ?? "")
         let name = try logical()

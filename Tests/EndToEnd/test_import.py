@@ -201,6 +201,7 @@ def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
     refusal = stack.cli("import", *words)
     assert refusal.returncode == 1 and "tenant.residency.allow" in refusal.stderr
     assert stack.query("SELECT COUNT(*) FROM versions")[0][0] == 0
+    assert stack.s3gw_json("bucket", "list") == [], "a refusal leaves no bucket behind"
     imported(stack, *words, "--move", "--read")
     stack.worker_once()
     assert not rclone.client().list_objects_v2(Bucket="elsewhere").get("Contents"), "the worker moved them away"
@@ -208,6 +209,20 @@ def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
         assert read(stack, "mine", key) == body
     checksums = stack.query("SELECT DISTINCT checksum_algorithm FROM versions")
     assert checksums == [("CRC64NVME",)]
+
+
+@pytest.mark.timeout(200)
+def test_a_refused_import_leaves_no_bucket_behind(stacks, rclone):
+    fill(client_of(rclone), "elsewhere", 1)
+    stack = gateway(stacks, rclone)
+    absent = stack.cli("import", "--backend", "old", "--bucket", "absent", "--tenant", "alice")
+    assert absent.returncode == 1 and "old has no bucket absent" in absent.stderr
+    compared = stack.cli("import", "--backend", "old", "--bucket", "elsewhere", "--verify-only", "--against", "new/no")
+    assert compared.returncode == 1 and "new has no bucket no" in compared.stderr
+    imported(stack, "--backend", "old", "--bucket", "elsewhere", "--tenant", "alice", "--as", "mine")
+    taken = stack.cli("import", "--backend", "old", "--bucket", "elsewhere", "--tenant", "alice", "--as", "other")
+    assert taken.returncode == 1 and "belongs" in taken.stderr
+    assert [row["name"] for row in stack.s3gw_json("bucket", "list")] == ["mine"]
 
 
 @pytest.mark.timeout(200)

@@ -37,13 +37,27 @@ package final class BucketImport {
         self.readsContent = readsContent
     }
 
-    /// Returns the first residency rule that keeps the bucket's objects away from the source, nil when there is none.
-    package func violation() throws(S3Error) -> String? {
-        let location = source.live.backend.record.location
-        for rule in try world.snapshot().policy(for: source.bucket).rules {
-            if let reason = rule.violation(by: location) { return "\(rule.name): \(source.live.name) \(reason)" }
+    /// Returns the first residency rule that keeps objects away from a backend, nil when there is none.
+    package static func violation(of policy: EffectivePolicy, on live: LiveBackend) -> String? {
+        for rule in policy.rules {
+            if let reason = rule.violation(by: live.backend.record.location) {
+                return "\(rule.name): \(live.name) \(reason)"
+            }
         }
         return nil
+    }
+
+    /// Throws `NoSuchBucket` when the backend does not have it, `ServiceUnavailable` when it does not answer.
+    package static func check(_ physicalBucket: String, on live: LiveBackend) throws(S3Error) {
+        let isThere: Bool
+        do throws(BackendError) {
+            isThere = try live.observe { backend throws(BackendError) in try backend.hasBucket(physicalBucket) }
+        } catch {
+            throw error.asImportError
+        }
+        guard isThere else {
+            throw S3Error(.noSuchBucket, "The backend \(live.name) has no bucket \(physicalBucket).")
+        }
     }
 
     /// Imports what is not imported yet; `progress` is told after every page.
@@ -51,9 +65,7 @@ package final class BucketImport {
     /// In the end the worker is asked to look at the whole bucket. Throws `InvalidRequest` when the place cannot be adopted
     /// or another process imports it, `ServiceUnavailable` when the backend does not answer: then a later call goes on.
     package func run(progress: (ImportRecord) -> Void) throws(S3Error) -> ImportRecord {
-        guard try ask({ backend throws(BackendError) in try backend.hasBucket(source.physicalBucket) }) else {
-            throw S3Error(.noSuchBucket, "The backend has no bucket \(source.physicalBucket).")
-        }
+        try Self.check(source.physicalBucket, on: source.live)
         let backendID = source.live.backend.record.id
         var record = try world.database.write { sql throws(S3Error) in
             try sql.beginImport(
