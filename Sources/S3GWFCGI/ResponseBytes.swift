@@ -10,8 +10,6 @@ enum ResponseBytes {
     static let recordHeaderBytes = 8
     /// The largest content of a record that is a multiple of 8, so that no record needs padding.
     static let maximumRecordBytes = 65_528
-    /// An empty `FCGI_STDOUT` record and an `FCGI_END_REQUEST` record.
-    static let tailBytes = 24
 
     /// Writes the header of an `FCGI_STDOUT` record with `count` content bytes at `offset`.
     static func setRecordHeader(_ bytes: inout [UInt8], at offset: Int, request: UInt16, count: Int) {
@@ -25,6 +23,7 @@ enum ResponseBytes {
         bytes[offset + 7] = 0
     }
 
+    /// Appends an empty `FCGI_STDOUT` record and an `FCGI_END_REQUEST` record.
     static func appendTail(_ bytes: inout [UInt8], request: UInt16) {
         let high = UInt8(request >> 8)
         let low = UInt8(truncatingIfNeeded: request)

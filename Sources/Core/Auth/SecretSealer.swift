@@ -94,9 +94,6 @@ package struct MasterKeys: Sendable {
         }
     }
 
-    /// The id of the key that seals from now on.
-    package var activeKeyID: String { String(decoding: keys[0].id, as: UTF8.self) }
-
     /// Returns `secret` sealed for one row; `row` must be the same text whenever it is opened.
     package func seal(_ secret: [UInt8], table: String, row: String) -> [UInt8] {
         let key = keys[0]

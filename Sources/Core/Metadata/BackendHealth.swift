@@ -26,13 +26,6 @@ package struct BackendHealth: Sendable, Hashable {
     package init(backendID: Int64) { self.backendID = backendID }
 
     package var isHealthy: Bool { unhealthySince == nil }
-
-    /// Tells whether the backend has been unhealthy for longer than `graceMilliseconds`, so that its replicas may be made
-    /// elsewhere; a backend that answers again is not, at once.
-    package func isPastGrace(at now: Timestamp, graceMilliseconds: Int64) -> Bool {
-        guard let unhealthySince else { return false }
-        return now.milliseconds - unhealthySince.milliseconds > graceMilliseconds
-    }
 }
 
 /// What one check of one backend said.

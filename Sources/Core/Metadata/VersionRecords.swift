@@ -124,11 +124,6 @@ extension SQLConnection {
             """, .bytes(record.versionID.bytes), .int(record.revision))
     }
 
-    /// Counts records that wait to be written, and the oldest of them; for people.
-    package func recordCounts() throws(S3Error) -> (due: Int64, written: Int64) {
-        try first("SELECT COUNT(due_at), COUNT(*) - COUNT(due_at) FROM records") { ($0.int(0), $0.int(1)) } ?? (0, 0)
-    }
-
     /// Tells whether a record is due.
     package func hasDueRecord(at now: Timestamp) throws(S3Error) -> Bool {
         try has("SELECT 1 FROM records WHERE due_at IS NOT NULL AND due_at <= $1 LIMIT 1", SQLValue(now))
