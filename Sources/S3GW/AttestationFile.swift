@@ -37,7 +37,7 @@ struct AttestationFile {
             let end = tailStart + UInt64(place.lowerBound - tail.startIndex)
             digest = try Self.digest(of: file, from: UInt64(opening.count), to: end)
         } catch {
-            throw .usage("Cannot read \(path): \(error.localizedDescription)")
+            throw .usage("\(path) cannot be read: \(SecretInput.reason(error))")
         }
     }
 

@@ -32,7 +32,12 @@ struct BackendDrain: ParsableCommand {
             guard backend.state != .lost else { throw Outcome.no("\(name) is lost: there is nothing to drain.") }
             let report = EffectReport(effects: try WhatIf.without([backend.id], store.database).effects())
             guard report.broken.isEmpty || anyway else {
-                throw Outcome.no("This drain could never finish: \(report.refusal)")
+                throw Outcome.no(
+                    """
+                    This drain could never finish:
+                    \(report.refusal)
+                    Nothing was changed. Add a backend that these policies allow, or change them; --anyway moves what can be moved.
+                    """)
             }
             if backend.state != .draining {
                 try store.write { sql throws(S3Error) in try sql.beginDrain(backendID: backend.id, at: .now()) }
@@ -48,7 +53,7 @@ struct BackendDrain: ParsableCommand {
                     [.init("name", .string(name)), .init("state", "draining"), .init("drain", progress.json)]
                         + report.members), "Draining \(name): \(progress.text)")
             if watch { try follow(backend.id, store) }
-            guard report.broken.isEmpty else { throw Outcome.no("This drain cannot finish: \(report.refusal)") }
+            guard report.broken.isEmpty else { throw Outcome.no("This drain cannot finish:\n\(report.refusal)") }
         }
     }
 
@@ -183,7 +188,7 @@ struct BackendLost: ParsableCommand {
                 throw Outcome.no("\(count.replicas) versions had their only replica on \(name).")
             }
             guard report.broken.isEmpty else {
-                throw Outcome.no("These cannot have all their replicas: \(report.refusal)")
+                throw Outcome.no("These cannot have all their replicas:\n\(report.refusal)")
             }
         }
     }
@@ -278,7 +283,9 @@ struct BackendRemove: ParsableCommand {
             let effects = try WhatIf(store.database, now: now, then: now.with(.lost, for: [backend.id])).effects()
             let report = EffectReport(effects: effects)
             guard report.broken.isEmpty || anyway else {
-                throw Outcome.no("Without \(name) these policies cannot be kept: \(report.refusal)")
+                throw Outcome.no(
+                    "Without \(name) these policies cannot be kept; --anyway removes it nevertheless:\n\(report.refusal)"
+                )
             }
             try store.write { sql throws(S3Error) in try sql.deleteBackend(id: backend.id) }
             options.show(backend.json, "Removed backend \(name).")

@@ -35,13 +35,19 @@ struct EffectReport {
                 String(effect.versionsToMove), String(effect.copies.replicas), String(effect.copies.bytes),
                 effect.refusal?.explanation ?? "")
         }
-        return table.text + "\n\n\(broken.count) buckets would break; \(copies.replicas) copies of "
-            + "\(copies.bytes) bytes would be made."
+        return table.text + "\n\nBuckets that would break: \(broken.count); copies that would be made: "
+            + "\(copies.replicas), of \(copies.bytes) bytes."
     }
 
-    /// The buckets and rules that would break, for a refusal.
+    /// Buckets that a refusal names.
+    private static let namedBuckets = 10
+
+    /// The buckets and rules that would break, a line each, for a refusal.
     var refusal: String {
-        broken.map { "bucket \($0.bucket.name.text) of \($0.tenant): \($0.refusal?.explanation ?? "")" }
-            .joined(separator: " ")
+        var lines = broken.prefix(Self.namedBuckets).map {
+            "  bucket \($0.bucket.name.text) of \($0.tenant): \($0.refusal?.explanation ?? "")"
+        }
+        if broken.count > Self.namedBuckets { lines.append("  and \(broken.count - Self.namedBuckets) more") }
+        return lines.joined(separator: "\n")
     }
 }

@@ -40,6 +40,7 @@ struct ExplainCommand: ParsableCommand {
         guard method == .get || (versionID == nil && near == nil) else {
             throw ValidationError("--version-id and --near are for GET.")
         }
+        _ = try selectors()
     }
 
     private var bucketName: String { String(path.prefix { $0 != "/" }) }
@@ -118,6 +119,13 @@ struct ExplainCommand: ParsableCommand {
 
     // MARK: GET
 
+    private func selectors() throws(ValidationError) -> [LocationSelector] {
+        guard let near else { return [] }
+        do throws(PolicyError) { return try LocationSelector.near(near, at: "--near") } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
     private func get(_ bucket: Bucket, _ tenant: Tenant, _ world: World, _ health: [BackendHealth]) throws {
         let key = try key()
         let reference = try versionID.map { text in
@@ -128,8 +136,7 @@ struct ExplainCommand: ParsableCommand {
         }
         guard
             let explanation = try ReadExplanation(
-                bucket, key, reference, near: try near.map { try LocationSelector.near($0, at: "--near") } ?? [], world,
-                health: health)
+                bucket, key, reference, near: try selectors(), world, health: health)
         else {
             throw Outcome.no("There is nothing to read at \(key.text) in \(bucket.name).")
         }

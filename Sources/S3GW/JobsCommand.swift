@@ -60,7 +60,7 @@ struct JobsCommand: ParsableCommand {
             "retry", "Make jobs due now: those named by their ids, or with --all every dead one.",
             examples: "s3gw jobs retry 17 18", "s3gw jobs retry --all")
 
-        @Argument var ids: [Int64] = []
+        @Argument(help: "Ids, as s3gw jobs list shows them.") var ids: [Int64] = []
         @Flag(help: "Every dead job.") var all = false
         @OptionGroup var options: StoreOptions
 
@@ -102,7 +102,7 @@ struct JobsCommand: ParsableCommand {
             "drop", "Forget jobs that no worker is doing. What they were for stays undone.",
             examples: "s3gw jobs drop 17")
 
-        @Argument var ids: [Int64]
+        @Argument(help: "Ids, as s3gw jobs list shows them.") var ids: [Int64]
         @OptionGroup var options: StoreOptions
 
         func run() throws {

@@ -20,7 +20,7 @@ struct NginxCommand: ParsableCommand {
             are in it; see docs/nginx.md, "Hand-off".
             """, examples: "s3gw nginx print upstreams", "s3gw nginx print locations")
 
-        @Argument var level: Level
+        @Argument(help: "upstreams, for the http level, or locations, for the server level.") var level: Level
         @OptionGroup var options: StoreOptions
 
         func run() throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Core
 
 /// `s3gw policy`: where replicas may live and how many there must be.
@@ -63,12 +64,13 @@ struct PolicyCommand: ParsableCommand {
                     }
                 }
                 let refused = try store.read { sql throws(S3Error) in try target.unplaceable(sql) }
-                var lines = ["Policy version \(version) holds for \(target.text)."]
-                for (bucket, refusal) in refused {
-                    lines.append("Warning: nothing can be written to bucket \(bucket.name): \(refusal.explanation)")
-                }
                 options.show(
-                    target.json(version: version, policy: policy, unplaceable: refused), lines.joined(separator: "\n"))
+                    target.json(version: version, policy: policy, unplaceable: refused),
+                    "Policy version \(version) holds for \(target.text).")
+                for (bucket, refusal) in refused {
+                    CommandLineProgram.complain(
+                        "Warning: nothing can be written to bucket \(bucket.name): \(refusal.explanation)")
+                }
             }
         }
 

@@ -47,7 +47,16 @@ enum SecretInput {
         } catch let outcome as Outcome {
             throw outcome
         } catch {
-            throw .usage("\(file) cannot be read: \(error.localizedDescription)")
+            throw .usage("\(file) cannot be read: \(reason(error))")
+        }
+    }
+
+    /// Says what went wrong with a file, in the system's words where Foundation has none of its own.
+    static func reason(_ error: any Error) -> String {
+        switch (error as? CocoaError)?.code {
+        case .fileNoSuchFile, .fileReadNoSuchFile: "there is no such file"
+        case .fileReadNoPermission: "permission denied"
+        default: error.localizedDescription
         }
     }
 }

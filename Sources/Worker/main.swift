@@ -16,7 +16,7 @@ struct WorkerCommand: ParsableCommand {
               s3gw-worker scrub                   read the content of every replica again now
               s3gw-worker rebuild                 make a lost database anew from the backends
 
-            Several workers may run at once, on several hosts.
+            Several workers may run at once.
             """,
         subcommands: [RunCommand.self, OnceCommand.self, ReconcileCommand.self, ScrubCommand.self, RebuildCommand.self])
 }

@@ -130,10 +130,17 @@ def test_status_says_what_there_is(admin):
     assert "fi" in admin.s3gw("status")
 
 
+def test_a_database_that_is_not_there_is_exit_3_and_says_what_to_do(admin):
+    result = admin.cli("status", "--database", admin.directory / "nowhere" / "s3gw.db")
+    assert result.returncode == 3 and "s3gw init" in result.stderr and not result.stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["no-such-noun"],
+        ["explain", "GET", "b/k", "--near", "no-selector"],
+        ["policy", "set", "--tenant", "alice", "/no/such/file"],
         ["tenant"],
         ["tenant", "create"],
         ["tenant", "create", "x", "--no-such-flag"],

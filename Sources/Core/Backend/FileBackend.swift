@@ -175,7 +175,7 @@ package final class FileBackend: Backend {
     /// Never throws `notFound`: that would look like a missing object.
     func openBareRoot() throws(FileError) -> FileDescriptor {
         do throws(FileError) { return try FileDescriptor(root: root) } catch {
-            throw error.code == FileError.notFound ? .notSetUp : error
+            throw error.code == FileError.notFound ? .noRoot : error
         }
     }
 

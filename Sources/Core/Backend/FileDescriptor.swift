@@ -13,8 +13,10 @@ struct FileError: Error, Equatable {
     static let isDirectory: Int32 = EISDIR
     static let invalid: Int32 = EINVAL
 
-    /// The root directory is missing or empty: its disk is not mounted, or it was never probed.
-    static let notSetUp = FileError(call: "the root directory is not mounted or was never probed", code: ENXIO)
+    /// The root directory is missing: its disk is not mounted, or nobody made it.
+    static let noRoot = FileError(call: "the directory is not there: make it, or mount its disk", code: ENXIO)
+    /// The root directory is empty: its disk is not mounted, or it was never probed.
+    static let notSetUp = FileError(call: "the directory is empty: mount its disk, or probe the backend", code: ENXIO)
 
     /// Returns what `errno` says about `call`.
     static func current(_ call: String) -> FileError { FileError(call: call, code: errno) }

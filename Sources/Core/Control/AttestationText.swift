@@ -26,7 +26,7 @@ package enum AttestationText {
             lines.append(
                 "  \(place.backend), \(place.location.country ?? "country unknown"), \(place.location.region): "
                     + "\(place.state.rawValue), \(place.from.iso8601) to \(until), policy \(place.policy)"
-                    + (place.notAllowedSince.map { ", not allowed since \($0.iso8601)" } ?? ""))
+                    + notAllowed(place))
             for violation in place.violations {
                 lines.append(
                     "    VIOLATION (\(violation.kind.rawValue)): \(violation.rule): \(violation.reason), "
@@ -34,6 +34,12 @@ package enum AttestationText {
             }
         }
         return lines.joined(separator: "\n")
+    }
+
+    private static func notAllowed(_ place: AttestedPlace) -> String {
+        guard let since = place.notAllowedSince else { return "" }
+        let isStill = place.violations.contains { $0.kind == .staying }
+        return isStill ? ", not allowed since \(since.iso8601)" : ", not allowed for a time from \(since.iso8601)"
     }
 
     package static func end(_ summary: Attestation.Summary) -> String {
