@@ -1,7 +1,9 @@
 """The pool: replacement under load, kill -9, crash limits, draining, sockets."""
 
 import hashlib
+import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -14,9 +16,12 @@ import pytest
 
 from support import paths
 from support.processes import wait_until
+from support.sigv4 import Credentials
 
 REQUESTS = 5_000
 RELOADS = 10
+# More than nginx's and most programs' default of 511, fewer than a process may have open files.
+WAITING_CONNECTIONS = 900
 
 
 class Load:
@@ -248,6 +253,46 @@ def test_the_socket_is_0660_and_a_second_pool_does_not_steal_it(stacks):
     assert stack.raw("alice").request("GET", "/").status == 200
 
 
+def test_connections_wait_while_every_process_is_busy(stacks):
+    """A full backlog would be an instant 502 of nginx; the pool's has 4,096 places."""
+    stack = stacks.files(processes=1, threads=1)
+    stack.start()
+    waiting = []
+    for pid in stack.pool.group():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(WAITING_CONNECTIONS):
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            waiting.append(connection)
+            connection.connect(str(stack.socket))  # raises when there is no place left
+    finally:
+        for connection in waiting:
+            connection.close()
+        for pid in stack.pool.group():
+            os.kill(pid, signal.SIGCONT)
+    wait_until(stack.answers, "the pool is through with those that left")
+
+
+def test_usr1_opens_the_log_again_in_every_process(stacks):
+    stack = stacks.files(processes=2, log_file=stacks.directory("log") / "pool.log")
+    stack.start()
+    log = pathlib.Path(stack.settings["log-file"])
+    stranger = stack.raw(credentials=Credentials("nobody", "nothing"))
+    moved = log.with_suffix(".1")
+    log.rename(moved)
+    stack.pool.send(signal.SIGUSR1)
+    wait_until(log.exists, "the log is opened again")
+
+    def logging():
+        assert stranger.request("GET", "/").status == 403
+        return {json.loads(line)["pid"] for line in log.read_text().splitlines()}
+
+    wait_until(lambda: set(stack.pool.children()) <= logging(), "both processes write into the new log")
+    size = moved.stat().st_size
+    logging()
+    assert moved.stat().st_size == size
+
+
 def test_a_socket_left_by_a_killed_pool_is_taken_over(stacks):
     stack = stacks.files()
     stack.start()
@@ -297,6 +342,10 @@ def test_memory_of_a_process_stays_flat_while_64_mib_objects_pass(stacks, radosg
     def peak_mib_after_a_turn():
         assert raw.request("PUT", f"/{bucket}/large", body, payload="unsigned").status == 200
         assert hashlib.sha256(raw.request("GET", f"/{bucket}/large").body).hexdigest() == digest
+        upload = raw.request("POST", f"/{bucket}/parts?uploads").xml.findtext("UploadId")
+        target = f"/{bucket}/parts?partNumber=1&uploadId={upload}"
+        assert raw.request("PUT", target, body, payload="unsigned").status == 200
+        assert raw.request("DELETE", f"/{bucket}/parts?uploadId={upload}").status == 204
         (pid,) = stack.pool.children()
         (line,) = [line for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM")]
         return int(line.split()[1]) / 1024

@@ -60,6 +60,11 @@ def test_a_clock_that_is_less_than_15_minutes_off_is_good_enough(raw, bucket, of
     assert raw.request("PUT", f"/{bucket}/k", b"x", when=minutes(offset)).status == 200
 
 
+def test_a_presigned_url_that_has_expired_or_would_last_too_long(refused):
+    refused(403, "AccessDenied", sign="query", when=minutes(-20), expires_seconds=19 * 60)
+    refused(400, "AuthorizationQueryParametersError", sign="query", expires_seconds=604_801)
+
+
 def test_a_wrong_region_is_told_the_right_one(gateway, refused):
     answer = refused(400, "AuthorizationHeaderMalformed", region="eu-nowhere-9")
     assert answer.xml.findtext("Region") == gateway.settings["region"]
