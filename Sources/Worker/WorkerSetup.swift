@@ -33,6 +33,7 @@ struct WorkerSetup {
         settings.replicationGraceMilliseconds = configuration.replicationGraceMilliseconds
         settings.reconcileIntervalMilliseconds = configuration.reconcileIntervalMilliseconds
         settings.reconcileGraceMilliseconds = configuration.reconcileGraceMilliseconds
+        settings.lifecycleIntervalMilliseconds = configuration.lifecycleIntervalMilliseconds
         settings.scrubBytesPerDay = Int64(configuration.scrubMebibytesPerDay) << 20
         self.settings = settings
     }

@@ -10,7 +10,6 @@ BUCKET_SUBRESOURCES = (
     "encryption",
     "intelligent-tiering",
     "inventory",
-    "lifecycle",
     "logging",
     "metrics",
     "notification",

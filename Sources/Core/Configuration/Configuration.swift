@@ -31,6 +31,7 @@ package struct Configuration: Sendable {
     package let replicationGraceMilliseconds: Int
     package let reconcileIntervalMilliseconds: Int
     package let reconcileGraceMilliseconds: Int
+    package let lifecycleIntervalMilliseconds: Int
     package let scrubMebibytesPerDay: Int
     /// Each key in the order of the table, for `check-config` and for handing the configuration to a child.
     package let settings: [Setting]
@@ -94,6 +95,7 @@ package struct Configuration: Sendable {
         replicationGraceMilliseconds = reader.duration("replication-grace")
         reconcileIntervalMilliseconds = reader.duration("reconcile-interval")
         reconcileGraceMilliseconds = reader.duration("reconcile-grace")
+        lifecycleIntervalMilliseconds = reader.duration("lifecycle-interval")
         scrubMebibytesPerDay = reader.integer("scrub-mib-per-day")
         guard reader.problems.isEmpty else { throw ConfigurationError(reader.problems) }
     }

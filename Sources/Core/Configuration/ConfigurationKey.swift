@@ -91,6 +91,9 @@ package struct ConfigurationKey: Sendable {
             name: "reconcile-grace", kind: .duration(milliseconds: 0...31_536_000_000), defaultValue: "24h",
             help: "How long an object of ours that nothing speaks of stays before s3gw-worker removes it."),
         Self(
+            name: "lifecycle-interval", kind: .duration(milliseconds: 0...31_536_000_000), defaultValue: "24h",
+            help: "How often s3gw-worker looks through the buckets that have lifecycle rules; 0 begins anew at once."),
+        Self(
             name: "scrub-mib-per-day", kind: .integer(0...1_000_000_000), defaultValue: "10240",
             help: "MiB of content that s3gw-worker reads again each day on each backend; 0 reads nothing."),
     ]

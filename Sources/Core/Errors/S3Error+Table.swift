@@ -124,6 +124,8 @@ extension S3Error.Code {
     package static let invalidTag = row(
         "InvalidTag", 400,
         "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.")
+    package static let noSuchLifecycleConfiguration = row(
+        "NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist")
     package static let noSuchTagSet = row("NoSuchTagSet", 404, "The TagSet does not exist")
     package static let invalidBucketState = row(
         "InvalidBucketState", 409, "The request is not valid for the current state of the bucket.")

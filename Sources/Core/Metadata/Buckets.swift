@@ -25,8 +25,8 @@ extension SQLConnection {
     package func bucket(tenantID: Int64, name: BucketName) throws(S3Error) -> Bucket? {
         try first(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
-            WHERE tenant_id = $1 AND name = $2 AND is_removed = 0
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE tenant_id = $1 AND name = $2 AND is_removed = 0
             """, .int(tenantID), .bytes(name.bytes), row: bucket)
     }
 
@@ -34,8 +34,8 @@ extension SQLConnection {
     package func bucket(id: Int64) throws(S3Error) -> Bucket? {
         try first(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
-            WHERE id = $1 AND is_removed = 0
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE id = $1 AND is_removed = 0
             """, .int(id), row: bucket)
     }
 
@@ -43,8 +43,8 @@ extension SQLConnection {
     package func buckets(named name: BucketName) throws(S3Error) -> [Bucket] {
         try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
-            WHERE name = $1 AND is_removed = 0 ORDER BY id
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE name = $1 AND is_removed = 0 ORDER BY id
             """, .bytes(name.bytes), row: bucket)
     }
 
@@ -52,8 +52,8 @@ extension SQLConnection {
     package func allBuckets() throws(S3Error) -> [Bucket] {
         try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
-            WHERE is_removed = 0 ORDER BY name
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE is_removed = 0 ORDER BY name
             """, row: bucket)
     }
 
@@ -63,8 +63,8 @@ extension SQLConnection {
         if let after, !after.lexicographicallyPrecedes(prefix) { start = after + [0] }
         return try all(
             """
-            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets
-            WHERE tenant_id = $1 AND is_removed = 0 AND name >= $2 ORDER BY name LIMIT $3
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE tenant_id = $1 AND is_removed = 0 AND name >= $2 ORDER BY name LIMIT $3
             """, .int(tenantID), .bytes(start), .int(Int64(limit)), row: bucket
         ).filter { $0.name.bytes.starts(with: prefix) }
     }
@@ -102,6 +102,6 @@ extension SQLConnection {
         Bucket(
             id: row.int(0), tenantID: row.int(1), name: try BucketName(validating: row.bytes(2)), region: row.text(3),
             locations: TextList.split(row.text(4)), versioning: try row.word(5), createdAt: row.time(6),
-            tags: try TagList.decoded(row.optionalBytes(7)))
+            tags: try TagList.decoded(row.optionalBytes(7)), lifecycleRevision: row.optionalInt(8))
     }
 }

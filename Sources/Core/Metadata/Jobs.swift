@@ -12,7 +12,7 @@ extension SQLConnection {
         switch kind {
         case .replicate, .move: try copies(of: id) > 1 ? .copy : .lastCopy
         case .verify: .copy
-        case .removeReplica, .endUpload: .removal
+        case .removeReplica, .endUpload, .expire: .removal
         case .removeBucket: .bucket
         }
     }

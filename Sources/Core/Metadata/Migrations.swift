@@ -24,6 +24,7 @@ enum Migrations {
         Migration(version: 14, name: "strays", script: straySchema),
         Migration(version: 15, name: "moves", script: moveSchema),
         Migration(version: 16, name: "imports written down", script: recordedImportSchema),
+        Migration(version: 17, name: "lifecycles", script: lifecycleSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -100,10 +100,12 @@ package struct Bucket: Sendable, Hashable {
     package var versioning: BucketVersioning
     package var createdAt: Timestamp
     package var tags: [Tag]
+    /// Another number with every change of the lifecycle configuration; nil while the bucket has none.
+    package var lifecycleRevision: Int64?
 
     package init(
         id: Int64, tenantID: Int64, name: BucketName, region: String, locations: [String],
-        versioning: BucketVersioning, createdAt: Timestamp, tags: [Tag] = []
+        versioning: BucketVersioning, createdAt: Timestamp, tags: [Tag] = [], lifecycleRevision: Int64? = nil
     ) {
         self.id = id
         self.tenantID = tenantID
@@ -113,6 +115,7 @@ package struct Bucket: Sendable, Hashable {
         self.versioning = versioning
         self.createdAt = createdAt
         self.tags = tags
+        self.lifecycleRevision = lifecycleRevision
     }
 }
 
@@ -227,6 +230,8 @@ package enum JobKind: String, Sendable, CaseIterable {
     case removeBucket = "remove-bucket"
     /// Reads a replica in full and compares it with the version.
     case verify
+    /// Ends what a lifecycle rule ends: a version, or an upload whose id `versionID` then is.
+    case expire
 
     /// Those that bring a version to a backend.
     package static let copies: [JobKind] = [.replicate, .move]

@@ -34,7 +34,9 @@ extension SQLConnection {
     ) throws(S3Error) -> Bucket? {
         try first(
             """
-            SELECT b.id, b.tenant_id, b.name, b.region, b.locations, b.versioning, b.created_at, b.tags FROM tenants t
+            SELECT b.id, b.tenant_id, b.name, b.region, b.locations, b.versioning, b.created_at, b.tags,
+                b.lifecycle_revision
+            FROM tenants t
             JOIN buckets b ON b.tenant_id = t.id AND b.name = $2 AND b.is_removed = 0
             JOIN bucket_shares s ON s.bucket_id = b.id AND s.tenant_id = $3
             WHERE t.name = $1 AND t.is_removed = 0

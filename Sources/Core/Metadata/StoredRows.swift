@@ -68,22 +68,26 @@ extension SQLConnection {
     /// All buckets that ever were, also removed ones.
     package func everyBucket() throws(S3Error) -> [Bucket] {
         try all(
-            "SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets ORDER BY id",
-            row: anyBucket)
+            """
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets ORDER BY id
+            """, row: anyBucket)
     }
 
     /// The bucket, also a removed one.
     package func anyBucket(id: Int64) throws(S3Error) -> Bucket? {
         try first(
-            "SELECT id, tenant_id, name, region, locations, versioning, created_at, tags FROM buckets WHERE id = $1",
-            .int(id), row: anyBucket)
+            """
+            SELECT id, tenant_id, name, region, locations, versioning, created_at, tags, lifecycle_revision
+            FROM buckets WHERE id = $1
+            """, .int(id), row: anyBucket)
     }
 
     private func anyBucket(_ row: any SQLStatement) throws(S3Error) -> Bucket {
         Bucket(
             id: row.int(0), tenantID: row.int(1), name: try BucketName(validating: row.bytes(2)), region: row.text(3),
             locations: TextList.split(row.text(4)), versioning: try row.word(5), createdAt: row.time(6),
-            tags: try TagList.decoded(row.optionalBytes(7)))
+            tags: try TagList.decoded(row.optionalBytes(7)), lifecycleRevision: row.optionalInt(8))
     }
 
     /// Puts rows back with the ids they had.

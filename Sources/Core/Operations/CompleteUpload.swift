@@ -75,6 +75,7 @@ enum CompleteUpload {
         xml.close("CompleteMultipartUploadResult")
         var answer = Answer(call, document: xml)
         answer.head.addVersionID(of: version, in: bucket)
+        answer.head.addExpiration(of: version, in: bucket, call)
         return answer
     }
 }

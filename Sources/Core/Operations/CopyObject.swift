@@ -197,6 +197,7 @@ enum CopyObject {
         xml.close("CopyObjectResult")
         var answer = Answer(call, document: xml)
         answer.head.addVersionID(of: version, in: bucket)
+        answer.head.addExpiration(of: version, in: bucket, call)
         if sourceBucket.versioning != .unversioned { answer.head.add("x-amz-copy-source-version-id", source.clientID) }
         return answer
     }

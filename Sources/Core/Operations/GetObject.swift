@@ -174,6 +174,7 @@ enum GetObject {
         var head = call.head(range == nil ? 200 : 206, contentLength: length)
         ObjectHeaders.describe(version, for: call.request, on: &head)
         head.addVersionID(of: version, in: bucket)
+        head.addExpiration(of: version, in: bucket, call)
         if !version.tags.isEmpty { head.add("x-amz-tagging-count", String(version.tags.count)) }
         if let range {
             head.add("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(version.sizeBytes)")

@@ -16,7 +16,8 @@ enum HandOff {
             "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language",
             "content-type", "etag", "expires", "last-modified", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
             "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-checksum-type",
-            "x-amz-id-2", "x-amz-request-id", "x-amz-storage-class", "x-amz-tagging-count", "x-amz-version-id",
+            "x-amz-expiration", "x-amz-id-2", "x-amz-request-id", "x-amz-storage-class", "x-amz-tagging-count",
+            "x-amz-version-id",
         ].map { Array($0.utf8) }
         return (0...longestCarriedBytes).map { length in names.filter { $0.count == length } }
     }()

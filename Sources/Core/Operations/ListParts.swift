@@ -36,7 +36,9 @@ enum ListParts {
         }
         MultipartUploads.writeChecksum(of: upload, to: &xml)
         xml.close("ListPartsResult")
-        return Answer(call, document: xml)
+        var answer = Answer(call, document: xml)
+        answer.head.addAbortion(of: upload, in: bucket, call)
+        return answer
     }
 
     private static func marker(_ target: RequestTarget) throws(S3Error) -> Int {

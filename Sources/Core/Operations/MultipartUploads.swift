@@ -26,6 +26,7 @@ enum MultipartUploads {
         xml.element("UploadId", upload.id.text)
         xml.close("InitiateMultipartUploadResult")
         var answer = Answer(call, document: xml)
+        answer.head.addAbortion(of: upload, in: bucket, call)
         if let algorithm {
             answer.head.add("x-amz-checksum-algorithm", algorithm.rawValue)
             answer.head.add("x-amz-checksum-type", type.rawValue)

@@ -100,7 +100,9 @@ enum PostObject {
         let status = form["success_action_status"].map { String(decoding: $0, as: UTF8.self) }
         // Another status than these three counts as none.
         var head = call.head(redirect != nil ? 303 : status == "200" ? 200 : status == "201" ? 201 : 204)
-        PutObject.describe(version, in: try call.bucket(), on: &head)
+        let owned = try call.bucket()
+        PutObject.describe(version, in: owned, on: &head)
+        head.addExpiration(of: version, in: owned, call)
         let location = redirect ?? location(bucket, version.key, call.request)
         head.add("Location", location)
         guard head.status == 201 else {

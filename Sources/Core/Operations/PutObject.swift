@@ -5,7 +5,9 @@ enum PutObject {
     static func put(_ call: Call) throws(S3Error) -> Answer {
         let version = try write(call)
         var head = call.head(200)
-        describe(version, in: try call.bucket(), on: &head)
+        let bucket = try call.bucket()
+        describe(version, in: bucket, on: &head)
+        head.addExpiration(of: version, in: bucket, call)
         return Answer(head)
     }
 

@@ -11,6 +11,7 @@ package final class World: Sendable {
     package let descriptionProof: DescriptionProof
     /// Where content that no client sent is kept while it is copied.
     package let spoolDirectory: String
+    let lifecycles = LifecycleCache()
     /// What readers found missing or damaged.
     let damageReports = DamageReports()
     private let masterKeys: MasterKeys

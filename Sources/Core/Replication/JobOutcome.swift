@@ -14,6 +14,8 @@ package enum JobOutcome: Sendable, Equatable {
         case removed
         case bucketRemoved = "bucket-removed"
         case uploadEnded = "upload-ended"
+        /// A lifecycle rule ended a version or an upload.
+        case expired
         /// A copy was made, and the replica that it takes the place of is to be removed.
         case moved
         /// The copy has to go elsewhere: another job was made.

@@ -45,6 +45,7 @@ struct JobRunner: Sendable {
             return try RemoveReplicaJob(context: context, versionID: versionID).run()
         case (.verify, .some(let versionID)): return try VerifyJob(context: context, versionID: versionID).run()
         case (.endUpload, .some(let uploadID)): return try EndUploadJob(context: context, uploadID: uploadID).run()
+        case (.expire, .some(let versionID)): return try ExpireJob(context: context, versionID: versionID).run()
         case (.removeBucket, _): return try RemoveBucketJob(context: context).run()
         case (_, .none): throw JobFailure(.refused, "the job names no version")
         }

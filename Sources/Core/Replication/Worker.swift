@@ -29,6 +29,9 @@ package final class Worker: Sendable {
         /// Bytes whose content is read again each day on each backend.
         package var scrubBytesPerDay: Int64 = 0
 
+        /// Between the beginnings of two looks at the buckets with lifecycle rules.
+        package var lifecycleIntervalMilliseconds = 86_400_000
+
         package static let defaultAbandonedUploadSeconds: Int64 = 7 * 86_400
         package static let defaultHealthCheckIntervalMilliseconds = 10_000
         package static let defaultReplicationGraceMilliseconds = 15 * 60_000
@@ -63,6 +66,7 @@ package final class Worker: Sendable {
     private let feed: JobFeed
     private let runner: JobRunner
     private let replanner: Replanner
+    private let lifecycles: LifecycleSweeper
     private let upkeep: Upkeep
     private let patrol: Patrol
     private let busy = Counter(0)
@@ -81,6 +85,11 @@ package final class Worker: Sendable {
         replanner = Replanner(
             planning: Planning(world: world, graceMilliseconds: Int64(settings.replicationGraceMilliseconds)),
             counts: counts)
+        lifecycles = LifecycleSweeper(
+            world: world,
+            settings: LifecycleSweeper.Settings(
+                owner: settings.owner, leaseSeconds: settings.leaseSeconds,
+                intervalMilliseconds: Int64(settings.lifecycleIntervalMilliseconds)))
         upkeep = Upkeep(world: world, stop: stop, pauseMilliseconds: settings.pollIntervalMilliseconds)
         patrol = Patrol(world: world, stop: stop, reconcile: settings.reconcile, scrub: settings.scrub)
     }
@@ -127,6 +136,7 @@ package final class Worker: Sendable {
             ended.stop()
         }
         try feed.giveBack()
+        try lifecycles.giveBack()
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
@@ -136,6 +146,7 @@ package final class Worker: Sendable {
         while !stop.isStopped {
             do throws(S3Error) {
                 try replanner.stepBetweenJobs()
+                try lifecycles.stepBetweenJobs()
                 busy.increment()
                 defer { busy.decrement() }
                 if let lease = try feed.take() {
@@ -144,6 +155,7 @@ package final class Worker: Sendable {
                     continue
                 }
                 if try replanner.step() { continue }
+                if try lifecycles.step() { continue }
             } catch {
                 log.error("the database failed", metadata: ["cause": "\(error.cause ?? error.message)"])
                 if untilEmpty {

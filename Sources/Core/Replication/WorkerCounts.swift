@@ -9,6 +9,8 @@ package final class WorkerCounts: Sendable {
         package var bucketsRemoved = 0
         /// Places of multipart uploads that were cleared.
         package var uploadsEnded = 0
+        /// Versions and uploads that lifecycle rules ended.
+        package var expired = 0
         /// Of those copied: replicas that took the place of others.
         package var moved = 0
         /// Copies that have to go elsewhere.
@@ -39,6 +41,7 @@ package final class WorkerCounts: Sendable {
             news.removed -= earlier.removed
             news.bucketsRemoved -= earlier.bucketsRemoved
             news.uploadsEnded -= earlier.uploadsEnded
+            news.expired -= earlier.expired
             news.moved -= earlier.moved
             news.redirected -= earlier.redirected
             news.verified -= earlier.verified
@@ -59,7 +62,8 @@ package final class WorkerCounts: Sendable {
                 (copied, "copied \(copied) (\(copiedBytes) bytes)"), (moved, "moved \(moved) of them"),
                 (removed, "removed \(removed)"),
                 (bucketsRemoved, "removed \(bucketsRemoved) buckets"),
-                (uploadsEnded, "ended \(uploadsEnded) uploads"), (redirected, "redirected \(redirected)"),
+                (uploadsEnded, "ended \(uploadsEnded) uploads"), (expired, "expired \(expired)"),
+                (redirected, "redirected \(redirected)"),
                 (verified, "verified \(verified)"), (damaged, "damaged \(damaged)"), (repaired, "repaired \(repaired)"),
                 (replanned, "replanned \(replanned)"),
                 (obsolete, "obsolete \(obsolete)"), (retried, "to be retried \(retried)"),
@@ -85,6 +89,7 @@ package final class WorkerCounts: Sendable {
             case .removed: values.removed += 1
             case .bucketRemoved: values.bucketsRemoved += 1
             case .uploadEnded: values.uploadsEnded += 1
+            case .expired: values.expired += 1
             case .moved:
                 values.copied += 1
                 values.moved += 1

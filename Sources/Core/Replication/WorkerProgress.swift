@@ -45,6 +45,6 @@ package struct WorkerProgress: Sendable {
 extension WorkerCounts.Values {
     /// Jobs that are gone.
     var ended: Int {
-        copied + removed + bucketsRemoved + uploadsEnded + redirected + verified + obsolete + buried
+        copied + removed + bucketsRemoved + uploadsEnded + expired + redirected + verified + obsolete + buried
     }
 }

@@ -25,6 +25,10 @@ package enum S3Operation: String, CaseIterable, Sendable {
     case putBucketTagging = "PutBucketTagging"
     case deleteBucketTagging = "DeleteBucketTagging"
 
+    case getBucketLifecycle = "GetBucketLifecycleConfiguration"
+    case putBucketLifecycle = "PutBucketLifecycleConfiguration"
+    case deleteBucketLifecycle = "DeleteBucketLifecycle"
+
     // Other settings of buckets: read, write, remove
     case bucketSetting = "BucketSetting"
 
@@ -69,7 +73,7 @@ package struct S3Route: Sendable {
     ///
     /// Source: Amazon S3 API Reference, actions `GetBucket...`.
     private static let bucketSettings: [StaticString] = [
-        "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle",
+        "accelerate", "acl", "abac", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
         "logging", "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock",
         "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment",
         "website", "metadataInventoryTable", "metadataJournalTable",
@@ -157,6 +161,10 @@ package struct S3Route: Sendable {
         if target.has("tagging") {
             return try setting(
                 request.method, read: .getBucketTagging, write: .putBucketTagging, remove: .deleteBucketTagging)
+        }
+        if target.has("lifecycle") {
+            return try setting(
+                request.method, read: .getBucketLifecycle, write: .putBucketLifecycle, remove: .deleteBucketLifecycle)
         }
         if bucketSettings.contains(where: target.has) { return .bucketSetting }
         if bucketSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {

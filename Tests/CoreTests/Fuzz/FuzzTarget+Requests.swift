@@ -48,4 +48,22 @@ extension FuzzTarget {
         guard xml.bytes.count <= DeletionDocument.maximumBytes else { return nil }
         return again.value == read ? nil : "reads differently after writing: \(again)"
     }
+
+    /// A configuration that was read is told in words that read as the same one, and what it says of objects is the same.
+    static func lifecycle(_ bytes: [UInt8]) -> String? {
+        let outcome = Outcome { () throws(S3Error) in try Lifecycle(parsing: bytes) }
+        guard let read = outcome.value else { return nil }
+        guard (1...Lifecycle.maximumRules).contains(read.rules.count) else { return "no rules, or too many" }
+        let again = Outcome { () throws(S3Error) in try Lifecycle(parsing: read.document.bytes) }
+        guard again.value == read else { return "reads differently after writing: \(again)" }
+        let written = Timestamp(milliseconds: 1_700_000_000_000)
+        for prefix in read.versionPrefixes {
+            let subject = LifecycleSubject(
+                key: prefix + [0x6B], isDeleteMarker: false, sizeBytes: 1, tags: [], lastModified: written)
+            for standing in [LifecycleStanding.current(isOnly: true), .noncurrent(since: written, newer: 9)] {
+                if let due = read.due(subject, standing), !due.at.isMidnight { return "an end that is no midnight" }
+            }
+        }
+        return nil
+    }
 }

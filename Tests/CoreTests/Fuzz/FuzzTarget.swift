@@ -4,7 +4,7 @@
 ///
 /// `Fuzz/LibFuzzer.swift` is built from this file too; `FuzzCorpusTests` replays the committed corpora.
 enum FuzzTarget: String, CaseIterable, Sendable {
-    case xml, request, chunked, form, signature, completion, deletion
+    case xml, request, chunked, form, signature, completion, deletion, lifecycle
 
     /// Longer inputs find nothing more and cost time.
     static let maximumBytes = 64 * 1024
@@ -22,6 +22,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .signature: Self.signature(bytes)
         case .completion: Self.completion(bytes)
         case .deletion: Self.deletion(bytes)
+        case .lifecycle: Self.lifecycle(bytes)
         }
     }
 

@@ -84,6 +84,7 @@ import Testing
             try useHealth(world, db)
             try useImports(world, db)
             try useUploads(world, db)
+            try useLifecycles(world, db)
             try useLedger(world, db)
             try Self.useVersions(world, db, key)
             try Self.useShares(world, db)
@@ -148,6 +149,41 @@ import Testing
         try db.deletePlace(uploadID: upload.id, backendID: world.backends[0].id)
         _ = try db.endUploads(begunBefore: time, limit: 10, at: time)
         _ = try db.commitDelete(bucketID: world.bucket.id, key: upload.key, at: time, unless: { _ in })
+    }
+
+    static func useLifecycles(_ world: MetadataScenario, _ db: any SQLConnection) throws {
+        let bucketID = world.bucket.id
+        let time = MetadataScenario.start
+        try db.setLifecycle(bucketID: bucketID, StoredLifecycle(document: [1], transitionMinimum: "m"))
+        #expect(try db.bucket(id: bucketID)?.lifecycleRevision == db.configurationGeneration())
+        #expect(try db.lifecycle(bucketID: bucketID)?.document == [1])
+        #expect(try db.bucketWithLifecycle(from: 0)?.id == bucketID)
+        #expect(try db.bucketWithLifecycle(from: bucketID + 1) == nil)
+        let key = MetadataScenario.key("dir/l")
+        let old = try db.commitPut(world.newVersion(key), unless: { _ in })
+        let row = try #require(
+            try db.lifecycleVersions(bucketID: bucketID, from: key.bytes, prefix: Array("dir/".utf8), limit: 9).first)
+        #expect(row.id == old.id)
+        #expect(
+            try db.lifecycleVersions(bucketID: bucketID, of: key.bytes, olderThan: row.sequence, limit: 9).isEmpty)
+        #expect(try db.newerVersions(bucketID: bucketID, key: key.bytes, from: row.sequence, limit: 9).count == 1)
+        #expect(try !db.hasOlderVersion(bucketID: bucketID, key: key.bytes, than: row.sequence))
+        let upload = world.newUpload("dir/l")
+        try db.insertUpload(upload, places: [])
+        #expect(
+            try db.lifecycleUploads(bucketID: bucketID, after: [], [], prefix: [], limit: 9).map(\.id) == [upload.id])
+        #expect(try db.lifecycleUpload(id: upload.id)?.bucketID == bucketID)
+        try db.endUpload(id: upload.id, at: time)
+        for _ in 0..<2 { try db.insertExpireJob(bucketID: bucketID, versionID: old.id, at: time) }
+        #expect(try db.waitingExpireJobs(limit: 9) == 1, "one job a version")
+        let pass = try #require(
+            try db.claimLifecyclePass(
+                owner: "w", now: time, until: time.adding(seconds: 9), longestLease: time.adding(seconds: 99),
+                intervalMilliseconds: 0))
+        #expect(try db.saveLifecyclePass(pass))
+        _ = try db.commitDelete(bucketID: bucketID, key: key, at: time, unless: { _ in })
+        try db.setLifecycle(bucketID: bucketID, nil)
+        #expect(try db.bucketWithLifecycle(from: 0) == nil)
     }
 
     private static func useLedger(_ world: MetadataScenario, _ db: any SQLConnection) throws {
