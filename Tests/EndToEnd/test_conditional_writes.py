@@ -6,21 +6,23 @@ import pathlib
 import threading
 
 import pytest
-from conftest import file_stack, running, temporary_directory
+from conftest import file_stack, radosgw_stack, running, temporary_directory
 
 WRITERS = 32
 ROUNDS = 50
 PROCESSES = 4
 
 
-@pytest.fixture(scope="module")
-def gateway(authority):
+@pytest.fixture(scope="module", params=["file", "radosgw"])
+def gateway(authority, request):
     """A pool of several processes for this file alone."""
-    with (
-        temporary_directory("race") as directory,
-        running(file_stack(directory, authority, processes=PROCESSES)) as stack,
-    ):
-        yield stack
+    with temporary_directory("race") as directory:
+        if request.param == "file":
+            stack = file_stack(directory, authority, processes=PROCESSES)
+        else:
+            stack = radosgw_stack(directory, authority, request.getfixturevalue("radosgw"), processes=PROCESSES)
+        with running(stack):
+            yield stack
 
 
 @pytest.fixture(scope="module")
