@@ -213,7 +213,7 @@ def test_policy_decides_whether_a_bucket_may_be_adopted(stacks, rclone):
 
 @pytest.mark.timeout(200)
 def test_a_refused_import_leaves_no_bucket_behind(stacks, rclone):
-    fill(client_of(rclone), "elsewhere", 1)
+    fill(rclone.client(), "elsewhere", 1)
     stack = gateway(stacks, rclone)
     absent = stack.cli("import", "--backend", "old", "--bucket", "absent", "--tenant", "alice")
     assert absent.returncode == 1 and "old has no bucket absent" in absent.stderr

@@ -79,7 +79,8 @@ def test_a_flipped_byte_in_a_large_object_is_noticed_reported_and_healed(stack, 
 
     def is_healed():
         stack.worker_once()
-        return digest_of(bad) == digest_of(content)
+        copies = [path for path, size in stack.stored("fi").items() if size == LARGE]
+        return len(copies) == 1 and digest_of(copies[0]) == digest_of(content)
 
     wait_until(is_healed, "the replica is repaired", 60, pause=0.5)
     got = download(raw, stack.target)
