@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 
 /// `s3gw NOUN VERB`: everything an operator does to a gateway.
 struct S3GWCommand: ParsableCommand {
@@ -19,6 +20,7 @@ struct S3GWCommand: ParsableCommand {
               s3gw key create alice
               s3gw status
             """,
+        version: CommandLineProgram.version,
         subcommands: [
             InitCommand.self, TenantCommand.self, KeyCommand.self, BackendCommand.self, PolicyCommand.self,
             BucketCommand.self, ObjectCommand.self, JobsCommand.self, ReplicationCommand.self, ExplainCommand.self,

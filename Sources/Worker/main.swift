@@ -18,6 +18,7 @@ struct WorkerCommand: ParsableCommand {
 
             Several workers may run at once.
             """,
+        version: CommandLineProgram.version,
         subcommands: [RunCommand.self, OnceCommand.self, ReconcileCommand.self, ScrubCommand.self, RebuildCommand.self])
 }
 

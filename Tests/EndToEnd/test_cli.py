@@ -2,8 +2,10 @@
 
 import json
 import re
+import subprocess
 
 import pytest
+from support import paths
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,12 @@ def test_help_is_exit_0_and_has_an_example(admin, words):
     assert result.returncode == 0 and "s3gw" in result.stdout
     if len(words) == 2:
         assert "example" in result.stdout.lower()
+
+
+@pytest.mark.parametrize("name", ["s3gw", "s3gw-fcgi", "s3gw-worker"])
+def test_every_program_tells_its_version(name):
+    told = subprocess.run([paths.BINARIES / name, "--version"], capture_output=True, text=True, timeout=10)
+    assert told.returncode == 0 and re.fullmatch(r"\d+\.\d+\.\d+(-\w+)?\n", told.stdout), told
 
 
 def test_init_twice_keeps_the_key_and_the_data(stacks):
