@@ -6,7 +6,9 @@ package enum CommandLineProgram {
     /// Exit code 2: the command line or the configuration is wrong.
     package static let usageError = ExitCode(2)
 
-    /// What `--version` prints; semver.org. It becomes a release's number in the commit that CHANGELOG.md dates.
+    /// What `--version` prints.
+    ///
+    /// The form is that of semver.org; it becomes a release's number in the commit that dates it in CHANGELOG.md.
     package static let version = "0.1.0-dev"
 
     /// Parses the command line, runs `command` and ends the process: 0, 2 for a wrong command line, or what the
