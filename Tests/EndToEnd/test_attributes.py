@@ -69,6 +69,22 @@ def test_versions_and_markers(s3, bucket):
 
 
 @pytest.mark.parametrize(
+    "name, value, status",
+    [
+        ("If-Match", '"other"', 412),
+        ("If-None-Match", "*", 304),
+        ("If-Unmodified-Since", "Mon, 23 Nov 2020 02:50:09 GMT", 412),
+        ("If-Modified-Since", "Mon, 23 Nov 2020 02:50:09 GMT", 200),
+        ("If-None-Match", '"other"', 200),
+    ],
+)
+def test_conditions_hold_as_for_a_read(raw, bucket, name, value, status):
+    raw.request("PUT", f"/{bucket}/k", b"x")
+    headers = [("x-amz-object-attributes", "ETag"), (name, value)]
+    assert raw.request("GET", f"/{bucket}/k?attributes", headers=headers).status == status
+
+
+@pytest.mark.parametrize(
     "headers, name",
     [
         ([], "InvalidRequest"),

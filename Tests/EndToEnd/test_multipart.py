@@ -176,6 +176,11 @@ def test_a_composite_checksum(world, fresh, payload):
     assert (result["ChecksumSHA256"], result["ChecksumType"]) == (wanted, "COMPOSITE")
     head = s3.head_object(Bucket=fresh, Key="k", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (wanted, "COMPOSITE")
+    for number, part in enumerate(parts, 1):
+        words = dict(Bucket=fresh, Key="k", PartNumber=number, ChecksumMode="ENABLED")
+        value = base64.b64encode(hashlib.sha256(part).digest()).decode()
+        assert (s3.head_object(**words)["ChecksumSHA256"], s3.get_object(**words)["ChecksumSHA256"]) == (value, value)
+        assert s3.get_object(**words)["Body"].read() == part, "botocore compares it"
     assert s3.list_objects_v2(Bucket=fresh)["Contents"][0]["ChecksumType"] == "COMPOSITE"
     assert s3.list_object_versions(Bucket=fresh)["Versions"][0]["ChecksumType"] == "COMPOSITE"
 

@@ -66,6 +66,8 @@ def test_a_checksum_in_a_header_is_verified_stored_and_returned_on_request(raw, 
         assert raw.request(method, f"/{bucket}/k").header(name) is None
     part = raw.request("GET", f"/{bucket}/k", headers=[("x-amz-checksum-mode", "ENABLED"), ("Range", "bytes=0-9")])
     assert part.header(name) is None, "a checksum of the whole object beside a part of it fails every SDK's check"
+    other = raw.request("GET", f"/{bucket}/k", headers=[("x-amz-checksum-mode", "DISABLED")])
+    assert (other.status, other.code) == (400, "InvalidRequest")
 
 
 @pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 1])

@@ -104,6 +104,8 @@ enum GetObject {
     private static func plan(_ call: Call) throws(S3Error) -> Plan {
         let bucket = try call.bucket()
         let key = try call.key()
+        try UnsupportedHeaders.refuseEncryption(in: call.request.headers)
+        try ObjectHeaders.checkMode(call.request.headers)
         let (version, replicas) = try VersionLookup.find(
             key, in: bucket, versionID: call.request.target.query("versionId"), call)
         let conditions = Conditions(call.request.headers)
@@ -117,7 +119,7 @@ enum GetObject {
     }
 
     /// A 304 repeats what a cache needs (RFC 9110 15.4.5).
-    private static func check(_ conditions: Conditions, _ version: ObjectVersion) throws(S3Error) {
+    static func check(_ conditions: Conditions, _ version: ObjectVersion) throws(S3Error) {
         do throws(S3Error) {
             try conditions.checkRead(eTag: version.eTag, lastModified: version.lastModified)
         } catch {
@@ -140,7 +142,7 @@ enum GetObject {
         let partCount = MultipartETag.split(version.eTag)?.partCount
         if let partCount, let part = try part(number, of: version, call) {
             guard part.sizeBytes > 0 || version.sizeBytes == 0 else { throw S3Error(.invalidRange) }
-            var head = responseHead(call, bucket, version, part.range)
+            var head = responseHead(call, bucket, version, part.range, part)
             head.add("x-amz-mp-parts-count", String(partCount))
             #if S3GW_PLANTED_BUGS
                 if PlantedBug.partOffByOne.isOn, number.value == 1, let range = part.range {
@@ -168,7 +170,8 @@ enum GetObject {
     }
 
     private static func responseHead(
-        _ call: Call, _ bucket: Bucket, _ version: ObjectVersion, _ range: ClosedRange<Int64>?
+        _ call: Call, _ bucket: Bucket, _ version: ObjectVersion, _ range: ClosedRange<Int64>?,
+        _ part: VersionPart? = nil
     ) -> ResponseHead {
         let length = range.map { $0.upperBound - $0.lowerBound + 1 } ?? version.sizeBytes
         var head = call.head(range == nil ? 200 : 206, contentLength: length)
@@ -179,7 +182,11 @@ enum GetObject {
         if let range {
             head.add("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound)/\(version.sizeBytes)")
         }
-        if length == version.sizeBytes { ObjectHeaders.addChecksum(of: version, for: call.request, on: &head) }
+        if let part, version.checksum?.type == .composite {
+            ObjectHeaders.addChecksum(of: part, of: version, for: call.request, on: &head)
+        } else if length == version.sizeBytes {
+            ObjectHeaders.addChecksum(of: version, for: call.request, on: &head)
+        }
         return head
     }
 }

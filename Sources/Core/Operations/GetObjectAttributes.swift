@@ -24,6 +24,7 @@ enum GetObjectAttributes {
         let marker = try number("x-amz-part-number-marker", call.request.headers) ?? 0
         let (version, _) = try VersionLookup.find(
             key, in: bucket, versionID: call.request.target.query("versionId"), call)
+        try GetObject.check(Conditions(call.request.headers), version)
         var xml = XMLWriter()
         xml.openRoot("GetObjectAttributesResponse")
         for attribute in Attribute.allCases where wanted.contains(attribute) {

@@ -76,6 +76,7 @@ enum MultipartUploads {
     /// Ends an upload; the worker clears the backends.
     static func abort(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
+        try UnsupportedHeaders.refuse(in: call.request.headers)
         let upload = try find(call, in: bucket)
         let isEnded = try call.database.write { sql throws(S3Error) in
             try sql.endUpload(id: upload.id, at: .now())

@@ -92,11 +92,31 @@ enum ObjectHeaders {
 
     /// Adds the stored checksum when the client asked for it with `x-amz-checksum-mode: ENABLED`.
     static func addChecksum(of version: ObjectVersion, for request: HTTPRequest, on head: inout ResponseHead) {
-        guard let checksum = version.checksum, let mode = request.headers["x-amz-checksum-mode"],
-            mode.elementsEqual("ENABLED".utf8) || mode.elementsEqual("enabled".utf8)
-        else { return }
+        guard let checksum = version.checksum, wantsChecksum(request) else { return }
         head.add(checksum.algorithm.headerName, checksum.base64)
         head.add("x-amz-checksum-type", checksum.type.rawValue)
+    }
+
+    /// Adds the checksum of one part of an object whose own checksum is made of those of its parts.
+    ///
+    /// Source: Amazon S3 User Guide, "Checking object integrity": a GetObject or HeadObject by part number tells it.
+    static func addChecksum(
+        of part: VersionPart, of version: ObjectVersion, for request: HTTPRequest, on head: inout ResponseHead
+    ) {
+        guard let whole = version.checksum, let value = part.checksum, wantsChecksum(request) else { return }
+        let checksum = ObjectChecksum(algorithm: whole.algorithm, value: value)
+        head.add(checksum.algorithm.headerName, checksum.base64)
+        head.add("x-amz-checksum-type", whole.type.rawValue)
+    }
+
+    private static let modeHeader = "x-amz-checksum-mode"
+
+    private static func wantsChecksum(_ request: HTTPRequest) -> Bool { request.headers[modeHeader] != nil }
+
+    /// Throws `InvalidRequest` for a mode that there is not.
+    static func checkMode(_ headers: HeaderFields) throws(S3Error) {
+        guard let mode = headers[modeHeader], !ASCII.areEqual(mode, "enabled") else { return }
+        throw S3Error(.invalidRequest, "Value for \(modeHeader) header is invalid.")
     }
 
     private static func isOverridden(_ name: String, _ request: HTTPRequest) -> Bool {

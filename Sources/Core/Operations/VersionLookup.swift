@@ -54,7 +54,8 @@ enum VersionLookup {
     /// Throws `InvalidArgument` for a text that is no version id.
     static func reference(_ text: [UInt8]) throws(S3Error) -> VersionReference {
         guard let reference = VersionReference(text: text) else {
-            throw S3Error(.invalidArgument, "Invalid version id specified").detail("ArgumentName", "versionId")
+            let problem = text.isEmpty ? "Version id cannot be the empty string" : "Invalid version id specified"
+            throw S3Error(.invalidArgument, problem).detail("ArgumentName", "versionId")
                 .detail("ArgumentValue", String(decoding: text, as: UTF8.self))
         }
         return reference

@@ -2,8 +2,10 @@
 ///
 /// Each is refused by name: nothing is accepted and ignored.
 package enum UnsupportedHeaders {
+    private static let encryption = "x-amz-server-side-encryption"
     private static let prefixes = [
-        "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-", "x-amz-bucket-object-lock-",
+        encryption, "x-amz-object-lock-", "x-amz-grant-", "x-amz-bucket-object-lock-",
+        "x-amz-copy-source-server-side-encryption", "x-amz-if-match-",
     ]
     private static let names: Set<String> = [
         "x-amz-website-redirect-location", "x-amz-write-offset-bytes", "x-amz-mfa",
@@ -15,6 +17,15 @@ package enum UnsupportedHeaders {
         ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ("x-amz-bucket-object-lock-enabled", "false"),
     ]
+
+    /// Throws `NotImplemented` for a read with a key of its own, which would have to be compared with the object's.
+    ///
+    /// What else a write may ask for means nothing to a read.
+    package static func refuseEncryption(in headers: HeaderFields) throws(S3Error) {
+        for field in headers.fields where field.name.utf8.starts(with: encryption.utf8) {
+            throw S3Error.unimplemented(.header, field.name)
+        }
+    }
 
     /// Throws `NotImplemented` naming the first such header.
     package static func refuse(in headers: HeaderFields) throws(S3Error) {
