@@ -121,6 +121,17 @@ def test_a_continuation_token_that_we_did_not_give_is_refused(raw, listed):
         assert answer.status == 400, (token, answer.body)
 
 
+@pytest.mark.parametrize("query", ["start-after=a", "continuation-token=x", "list-type=2&marker=a"])
+def test_a_parameter_of_the_other_listing_is_refused(raw, listed, query):
+    answer = raw.request("GET", f"/{listed}?{query}")
+    assert (answer.status, answer.code) == (400, "InvalidArgument"), "the same page would come for ever"
+    assert answer.xml.findtext("ArgumentName") in query
+
+
+def test_an_encoding_type_has_no_case(raw, listed):
+    assert raw.request("GET", f"/{listed}?list-type=2&encoding-type=URL").xml.findtext("EncodingType") == "url"
+
+
 def test_the_answer_repeats_the_question(raw, listed):
     answer = raw.request(
         "GET", f"/{listed}?list-type=2&prefix=photos%2F&delimiter=%2F&start-after=photos%2F1&max-keys=5"

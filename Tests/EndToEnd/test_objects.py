@@ -233,6 +233,9 @@ def test_delete_objects_needs_a_whole_valid_document_and_a_digest(raw, s3, bucke
 
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
     good = b"<Delete><Object><Key>a</Key></Object></Delete>"
+    twice = b"<Delete><Object><Key>b</Key><Key>a</Key></Object></Delete>"
+    unknown = b"<Delete><Dry/><Object><Key>a</Key></Object></Delete>"
+    nameless = b"<Delete><Object><Key></Key></Object><Object><Key>a</Key></Object></Delete>"
     too_many = b"<Delete>" + b"<Object><Key>a</Key></Object>" * 1001 + b"</Delete>"
     cases = [
         (good, [], "InvalidRequest"),
@@ -240,6 +243,9 @@ def test_delete_objects_needs_a_whole_valid_document_and_a_digest(raw, s3, bucke
         (good[:-3], [("Content-MD5", content_md5(good[:-3]))], "MalformedXML"),
         (b"<Delete></Delete>", [("Content-MD5", content_md5(b"<Delete></Delete>"))], "MalformedXML"),
         (too_many, [("Content-MD5", content_md5(too_many))], "MalformedXML"),
+        (twice, [("Content-MD5", content_md5(twice))], "MalformedXML"),
+        (unknown, [("Content-MD5", content_md5(unknown))], "MalformedXML"),
+        (nameless, [("Content-MD5", content_md5(nameless))], "UserKeyMustBeSpecified"),
     ]
     for body, headers, code in cases:
         answer = raw.request("POST", f"/{bucket}?delete", body, headers=headers)

@@ -424,7 +424,7 @@ class TestSignature:
 class TestTheForm:
     def test_a_bucket_post_that_is_no_form(self, raw, bucket):
         answer = raw.request("POST", f"/{bucket}", b"x")
-        assert (answer.status, answer.code) == (400, "RequestIsNotMultiPartContent")
+        assert (answer.status, answer.code) == (412, "PreconditionFailed")
 
     def test_no_key(self, form, refused):
         own = form()

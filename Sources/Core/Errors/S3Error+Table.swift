@@ -80,8 +80,6 @@ extension S3Error.Code {
 
     // MARK: Form uploads
 
-    package static let requestIsNotMultiPartContent = row(
-        "RequestIsNotMultiPartContent", 400, "Bucket POST must be of the enclosure-type multipart/form-data.")
     package static let malformedPOSTRequest = row(
         "MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data.")
     package static let maxPostPreDataLengthExceeded = row(

@@ -79,7 +79,7 @@ enum DeleteObjects {
                 || ChecksumAlgorithm.allCases.contains { $0.headerName == field.name }
         }
         guard hasChecksum else {
-            throw S3Error(.invalidRequest, "Missing required header for this request: Content-MD5")
+            throw S3Error(.invalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
         }
     }
 

@@ -6,6 +6,7 @@ enum ListObjects {
 
     /// ListObjectsV2.
     static func version2(_ call: Call) throws(S3Error) -> Answer {
+        try refuse(["marker"], in: call.request.target, "Marker unsupported with REST.GET.BUCKET in list-type=2")
         let bucket = try call.bucket()
         let target = call.request.target
         let parameters = try ListingParameters(target)
@@ -16,7 +17,7 @@ enum ListObjects {
         xml.openRoot("ListBucketResult")
         xml.element("Name", bucket.name.text)
         parameters.write("Prefix", parameters.prefix, to: &xml)
-        if !startAfter.isEmpty { parameters.write("StartAfter", startAfter, to: &xml) }
+        if !startAfter.isEmpty, token == nil { parameters.write("StartAfter", startAfter, to: &xml) }
         xml.element("KeyCount", page.entries.count)
         xml.element("MaxKeys", parameters.maxKeys)
         if !parameters.delimiter.isEmpty { parameters.write("Delimiter", parameters.delimiter, to: &xml) }
@@ -34,6 +35,9 @@ enum ListObjects {
 
     /// ListObjects: a marker in place of a token, and always the owner.
     static func version1(_ call: Call) throws(S3Error) -> Answer {
+        try refuse(
+            ["continuation-token", "start-after"], in: call.request.target,
+            "continuation-token and start-after are only supported in REST.GET.BUCKET with list-type=2")
         let bucket = try call.bucket()
         let parameters = try ListingParameters(call.request.target)
         let marker = call.request.target.query("marker") ?? []
@@ -54,6 +58,12 @@ enum ListObjects {
         writeEntries(page, call.tenant, parameters, to: &xml)
         xml.close("ListBucketResult")
         return Answer(call, document: xml)
+    }
+
+    /// Throws `InvalidArgument` for a parameter of the other listing: who relied on it would get the same page for ever.
+    private static func refuse(_ names: [StaticString], in target: RequestTarget, _ text: String) throws(S3Error) {
+        guard let name = names.first(where: target.has) else { return }
+        throw S3Error(.invalidArgument, text).detail("ArgumentName", "\(name)")
     }
 
     private static func writeEntries(

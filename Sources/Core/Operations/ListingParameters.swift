@@ -28,7 +28,7 @@ struct ListingParameters {
 
     private static func isURLEncoded(_ target: RequestTarget) throws(S3Error) -> Bool {
         guard let text = target.query("encoding-type"), !text.isEmpty else { return false }
-        guard text.elementsEqual("url".utf8) else {
+        guard ASCII.areEqual(text, "url") else {
             throw S3Error(.invalidArgument, "Invalid Encoding Method specified in Request")
                 .detail("ArgumentName", "encoding-type")
                 .detail("ArgumentValue", String(decoding: text, as: UTF8.self))

@@ -16,7 +16,8 @@ enum PostObject {
 
     static func post(_ call: Call) throws(S3Error) -> Answer {
         guard let signed = call.form, let bucket = call.route.bucket else {
-            throw S3Error(.requestIsNotMultiPartContent)
+            throw S3Error(.preconditionFailed)
+                .detail("Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
         }
         try signed.authorize(bucket: bucket)
         _ = try call.bucket()

@@ -21,12 +21,16 @@ package struct DeletionDocument: Sendable, Equatable {
     /// Throws `MalformedXML`, and `NotImplemented` for an element that would change what is deleted.
     package init(parsing document: [UInt8]) throws(S3Error) {
         let root = try XMLReader.parse(document, root: "Delete", maximumBytes: Self.maximumBytes)
-        isQuiet = root.child("Quiet")?.word == "true"
         let objects = root.children("Object")
+        let quiet = root.children("Quiet")
+        guard quiet.count <= 1, objects.count + quiet.count == root.children.count else { throw S3Error(.malformedXML) }
+        isQuiet = quiet.first.map { ASCII.areEqual($0.text, "true") } ?? false
         guard (1...Self.maximumKeys).contains(objects.count) else { throw S3Error(.malformedXML) }
         var entries: [Entry] = []
         for object in objects {
-            guard let key = object.child("Key")?.text, !key.isEmpty else { throw S3Error(.malformedXML) }
+            guard let key = object.child("Key")?.text else { throw S3Error(.malformedXML) }
+            guard !key.isEmpty else { throw S3Error(.userKeyMustBeSpecified, "User key must be specified.") }
+            guard Set(object.children.map(\.name)).count == object.children.count else { throw S3Error(.malformedXML) }
             for child in object.children where !["Key", "VersionId", "ETag"].contains(child.name) {
                 throw S3Error.unimplemented(.element, child.name)
             }

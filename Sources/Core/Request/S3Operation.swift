@@ -93,6 +93,21 @@ package struct S3Route: Sendable {
         ("attributes", .get), ("uploads", .post), ("select", .post), ("restore", .post), ("renameObject", .put),
     ]
 
+    private static let allBucketSubresources =
+        bucketSettings + bucketSubresources.map(\.name) + ["versioning", "tagging", "lifecycle"]
+    private static let allObjectSubresources =
+        objectSettings + objectSubresources.map(\.name) + ["tagging", "uploadId"]
+    /// Parameters that speak of an object: a request without a key lost it, and `DELETE /bucket?versionId=...` must not
+    /// delete the bucket.
+    private static let objectOnly: [StaticString] = [
+        "uploadId", "partNumber", "versionId", "attributes", "legal-hold", "retention", "restore", "select", "torrent",
+        "renameObject",
+    ]
+    /// Sub-resources that no object has: `DELETE /bucket/key?policy` must not delete the object.
+    private static let bucketOnly: [StaticString] =
+        ["versioning", "lifecycle", "location", "versions", "delete"]
+        + bucketSettings.filter { name in !objectSettings.contains { "\($0)" == "\(name)" } }
+
     /// Routes by method, path or host, and sub-resource.
     ///
     /// Throws `MethodNotAllowed` for a method that S3 does not know at that level, `InvalidBucketName` and
@@ -152,9 +167,19 @@ package struct S3Route: Sendable {
         return names.first(where: target.has).map { "?\($0)" }
     }
 
+    /// Throws `InvalidArgument` when two sub-resources are named: S3 does not choose between them.
+    private static func checkOne(_ names: [StaticString], in target: RequestTarget) throws(S3Error) {
+        let found = names.filter(target.has).map { "\($0)" }.sorted()
+        guard found.count > 1 else { return }
+        throw S3Error(.invalidArgument, "Conflicting query string parameters: \(found.joined(separator: ", "))")
+            .detail("ArgumentName", "ResourceType").detail("ArgumentValue", found[0])
+    }
+
     private static func bucketOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
         let target = request.target
         if request.method == .options { return .preflight }
+        guard !objectOnly.contains(where: target.has) else { throw S3Error(.invalidRequest, "A key must be specified") }
+        if target.query.count > 1 { try checkOne(allBucketSubresources, in: target) }
         if target.has("versioning") {
             return try setting(request.method, read: .getBucketVersioning, write: .putBucketVersioning)
         }
@@ -201,6 +226,16 @@ package struct S3Route: Sendable {
     private static func objectOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
         let target = request.target
         if request.method == .options { return .preflight }
+        if target.query.count > 1 { try checkOne(allObjectSubresources, in: target) }
+        let isRead = request.method == .get || request.method == .head
+        guard isRead || !bucketOnly.contains(where: target.has) else { throw S3Error(.methodNotAllowed) }
+        if request.method == .put, target.has("versionId"), !target.has("tagging"),
+            !objectSettings.contains(where: target.has)
+        {
+            throw S3Error(.invalidArgument, "This operation does not accept a version-id.")
+                .detail("ArgumentName", "versionId")
+                .detail("ArgumentValue", target.queryText("versionId") ?? "")
+        }
         if target.has("tagging") {
             return try setting(
                 request.method, read: .getObjectTagging, write: .putObjectTagging, remove: .deleteObjectTagging)

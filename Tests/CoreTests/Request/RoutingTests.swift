@@ -57,9 +57,29 @@ import Testing
         ("DELETE", "/bucket?versions"), ("PUT", "/bucket?uploads"), ("DELETE", "/bucket?location"),
         ("PUT", "/bucket?delete"), ("PUT", "/bucket/k?attributes"), ("DELETE", "/bucket/k?uploads"),
         ("GET", "/bucket/k?restore"), ("DELETE", "/bucket/k?select"), ("HEAD", "/bucket/k?attributes"),
+        ("DELETE", "/bucket/k?policy"), ("PUT", "/bucket/k?lifecycle"), ("DELETE", "/bucket/k?versions"),
     ])
     func `a sub-resource under another method is not the plain operation`(method: String, uri: String) {
         #expect(code { _ = try route(method, uri) } == .methodNotAllowed)
+    }
+
+    @Test(arguments: [
+        "/bucket?uploadId=u", "/bucket/?versionId=v", "/bucket?partNumber=1&uploadId=u", "/bucket?retention",
+    ])
+    func `a request that lost its key is not one about the bucket`(uri: String) {
+        for method in ["GET", "PUT", "POST", "DELETE"] {
+            #expect(code { _ = try route(method, uri) } == .invalidRequest)
+        }
+    }
+
+    @Test(arguments: ["/bucket?acl&versioning", "/bucket/k?tagging&uploadId=u", "/bucket/k?uploads&uploadId=u"])
+    func `two sub-resources are a conflict`(uri: String) {
+        #expect(code { _ = try route("GET", uri) } == .invalidArgument)
+    }
+
+    @Test func `a write names no version but of tags`() throws {
+        #expect(code { _ = try route("PUT", "/bucket/k?versionId=null") } == .invalidArgument)
+        #expect(try route("PUT", "/bucket/k?tagging&versionId=null").operation == .putObjectTagging)
     }
 
     @Test(arguments: ["/UPPER", "/ab", "/a..b", "/-ab", "/192.168.1.1", "/xn--abc", "/under_score", "/abc-s3alias"])
