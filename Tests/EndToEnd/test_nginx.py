@@ -20,10 +20,11 @@ def is_s3_error(answer, status, codes):
     document = answer.xml
     assert document.tag == "Error" and document.findtext("Code") in codes, answer.body
     assert document.findtext("RequestId")
+    assert document.findtext("HostId") == answer.header("x-amz-id-2")
 
 
-def send(stack, data):
-    with socket.create_connection(("127.0.0.1", stack.nginx.http_port), timeout=30) as connection:
+def send(stack, data, port=None):
+    with socket.create_connection(("127.0.0.1", port or stack.nginx.http_port), timeout=30) as connection:
         connection.sendall(data)
         answer = b""
         while more := connection.recv(65536):
@@ -38,10 +39,16 @@ def test_a_request_nginx_cannot_parse_is_400(gateway):
         b"GET /b/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/2.5\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"PUT /b/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ):
         is_s3_error(send(gateway, data), 400, {"BadRequest", "InvalidURI", "InvalidRequest"})
+
+
+def test_plain_http_where_tls_is_spoken_is_400(gateway):
+    data = b"GET /b/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    is_s3_error(send(gateway, data, gateway.nginx.https_port), 400, {"BadRequest"})
 
 
 def test_a_request_line_that_is_too_long_is_an_invalid_uri(gateway):
