@@ -39,6 +39,7 @@ def fill(stack):
     for key in AWKWARD:
         s3.put_object(Bucket=plain, Key=key, Body=key.encode())
     s3.put_object(Bucket=plain, Key="empty", Body=b"")
+    s3.put_object(Bucket=plain, Key="é" * 512, Body=b"3,072 bytes when its key is percent-encoded")
     s3.put_object(Bucket=plain, Key="large", Body=secrets.token_bytes(3 << 20), ChecksumAlgorithm="SHA256")
     s3.put_object(
         Bucket=plain,

@@ -3,6 +3,13 @@
 package struct VersionDescription: Sendable, Equatable {
     /// Of the format; another one is not read.
     static let scheme = "1"
+    private static let keyField = "s3gw-key"
+    private static let longKeyField = "s3gw-key64"
+    /// A key that needs more when it is percent-encoded stands in base 64 instead, which never needs more: it has to
+    /// be in what stores keep, as nobody knows an object without its key.
+    private static let maximumKeyBytes = (ObjectKey.maximumBytes + 2) / 3 * 4
+    /// Before what may be left out.
+    private static let keyPosition = 7
 
     /// The tenant's canonical id.
     package var tenant: String
@@ -31,8 +38,9 @@ package struct VersionDescription: Sendable, Equatable {
             ("s3gw-size", Array(String(version.sizeBytes).utf8)),
             ("s3gw-class", Array(version.storageClass.utf8)),
             ("s3gw-modified", Array(version.lastModified.iso8601.utf8)),
-            ("s3gw-key", version.key.bytes),
         ]
+        let isLongKey = Self.isLong(version.key.bytes)
+        if !isLongKey { fields.append((Self.keyField, version.key.bytes)) }
         if version.isNull { fields.append(("s3gw-null", [0x31])) }
         if version.isDeleteMarker { fields.append(("s3gw-marker", [0x31])) }
         let eTag = version.eTag.isEmpty ? md5.map(Hex.encode) ?? [] : Array(version.eTag.utf8)
@@ -54,7 +62,23 @@ package struct VersionDescription: Sendable, Equatable {
             fields.append(
                 ("s3gw-part-\(part.number.value)", Array("\(part.sizeBytes):\(Hex.text(part.md5))\(checksum)".utf8)))
         }
-        return fields.map { HeaderField(name: $0.0, value: URIEncoding.encode($0.1, keepingSlash: true)) }
+        var encoded = fields.map { HeaderField(name: $0.0, value: URIEncoding.encode($0.1, keepingSlash: true)) }
+        if isLongKey {
+            encoded.insert(
+                HeaderField(name: Self.longKeyField, value: Base64.encode(version.key.bytes)), at: Self.keyPosition)
+        }
+        return encoded
+    }
+
+    private static func isLong(_ key: [UInt8]) -> Bool {
+        guard key.count * 3 > maximumKeyBytes else { return false }
+        return URIEncoding.encode(key, keepingSlash: true).count > maximumKeyBytes
+    }
+
+    /// The key in the field `s3gw-key`, or `s3gw-key64`; nil when there is none.
+    static func key(in fields: [HeaderField]) -> [UInt8]? {
+        if let field = fields.first(where: { $0.name == keyField }) { return decoded(field.value) }
+        return fields.first { $0.name == longKeyField }.flatMap { Base64.decode($0.value) }
     }
 
     // MARK: Reading
@@ -70,7 +94,7 @@ package struct VersionDescription: Sendable, Equatable {
             }
         }
         guard values["s3gw-scheme"]?.elementsEqual(Self.scheme.utf8) == true, let tenant = values["s3gw-tenant"],
-            let bucket = values["s3gw-bucket"], let key = values["s3gw-key"],
+            let bucket = values["s3gw-bucket"], let key = Self.key(in: fields),
             (1...ObjectKey.maximumBytes).contains(key.count),
             let id = values["s3gw-version"].flatMap({ VersionID(text: $0) }),
             let modified = values["s3gw-modified"].flatMap({ Timestamp(iso8601: $0) })

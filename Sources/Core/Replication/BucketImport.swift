@@ -193,7 +193,7 @@ package final class BucketImport {
         private func candidate(
             _ found: AdoptableObject, at place: PhysicalObject
         ) throws(BackendError) -> Candidate {
-            let key = found.described("s3gw-key") ?? place.key
+            let key = VersionDescription.key(in: found.description) ?? place.key
             let objectKey: ObjectKey
             do throws(S3Error) { objectKey = try ObjectKey(validating: key) } catch {
                 throw BackendError(

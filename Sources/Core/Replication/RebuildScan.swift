@@ -142,7 +142,7 @@ final class RebuildScan {
             return .stranger(
                 FoundStranger(
                     backendID: mapping.backendID, physicalBucket: object.bucket, physicalKey: object.key,
-                    key: found.described("s3gw-key") ?? object.key, sizeBytes: found.sizeBytes,
+                    key: VersionDescription.key(in: found.description) ?? object.key, sizeBytes: found.sizeBytes,
                     lastModified: found.lastModified))
         }
 

@@ -89,6 +89,29 @@ import Testing
         }
     }
 
+    @Test func `no key is too long for what stores keep`() throws {
+        let bucket = Bucket(
+            id: 1, tenantID: 1, name: try BucketName(validating: [UInt8](repeating: 0x62, count: 63)), region: "eu",
+            locations: [], versioning: .unversioned, createdAt: Timestamp(milliseconds: 0))
+        let tenant = Tenant(
+            id: 1, name: "a", canonicalID: String(repeating: "a", count: 64), displayName: "a",
+            createdAt: Timestamp(milliseconds: 0))
+        let header = HeaderField(name: "x-amz-meta-a", value: [UInt8](repeating: 0x76, count: 2000))
+        for length in [1, 340, 341, 342, 455, 456, 457, 512, 1023, 1024] {
+            for byte in [UInt8(0x61), 0x20, 0xFB, 0xFF] {
+                var version = try Self.description(headers: [header]).version
+                version.key = ObjectKey(stored: [UInt8](repeating: byte, count: length))
+                version.sizeBytes = .max
+                let sent = ObjectDescription(of: version, in: bucket, tenant: tenant, md5: nil, proof: Self.proof)
+                #expect(sent.metadata.reduce(0) { $0 + $1.name.utf8.count + $1.value.count } <= 2048)
+                let read = try #require(VersionDescription(sent.metadata), "\(length) of \(byte)")
+                #expect(read.version.key == version.key && read.version.eTag == version.eTag)
+                #expect(read.version.checksum == version.checksum)
+                #expect(ObjectDescription.unpack(Array(sent.packed[0].value.utf8)) == sent.metadata)
+            }
+        }
+    }
+
     @Test func `keys of records and documents read back`() throws {
         let id = VersionID(at: .now())
         #expect(RecoveryKey.record(reading: RecoveryKey.record(id, revision: 7))?.version == id)
