@@ -57,11 +57,12 @@ struct JobsCommand: ParsableCommand {
 
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration.verb(
-            "retry", "Make jobs due now: those named by their ids, or with --all every dead one.",
+            "retry",
+            "Make jobs due now: those named by their ids, or with --all every dead one and every one that failed.",
             examples: "s3gw jobs retry 17 18", "s3gw jobs retry --all")
 
         @Argument(help: "Ids, as s3gw jobs list shows them.") var ids: [Int64] = []
-        @Flag(help: "Every dead job.") var all = false
+        @Flag(help: "Every job that is dead, or waits because it failed or its backend is away.") var all = false
         @OptionGroup var options: StoreOptions
 
         private static let batch = 1000
@@ -84,7 +85,7 @@ struct JobsCommand: ParsableCommand {
         }
 
         private func reviveAll(_ store: Store) throws(S3Error) -> Int {
-            var count = 0
+            var count = try hurryAll(store)
             while true {
                 let revived = try store.write { sql throws(S3Error) in
                     let dead = try sql.jobs(state: .dead, limit: Self.batch)
@@ -93,6 +94,22 @@ struct JobsCommand: ParsableCommand {
                 }
                 count += revived
                 if revived < Self.batch { return count }
+            }
+        }
+
+        private func hurryAll(_ store: Store) throws(S3Error) -> Int {
+            var count = 0
+            var last: Int64 = 0
+            while true {
+                let after = last
+                let page = try store.write { sql throws(S3Error) in
+                    let page = try sql.waitingJobs(after: after, limit: Self.batch)
+                    for id in page { _ = try sql.reviveJob(id: id) }
+                    return page
+                }
+                count += page.count
+                guard page.count == Self.batch, let end = page.last else { return count }
+                last = end
             }
         }
     }

@@ -247,6 +247,16 @@ extension SQLConnection {
             """, .int(id), SQLValue(time)) == 1
     }
 
+    /// Returns up to `limit` ids, larger than `after`, of jobs that failed and wait for their next try.
+    package func waitingJobs(after id: Int64, limit: Int, at time: Timestamp = .now()) throws(S3Error) -> [Int64] {
+        try all(
+            """
+            SELECT id FROM jobs WHERE state = 'ready' AND id > $1 AND not_before > $2 AND last_error IS NOT NULL
+            ORDER BY id LIMIT $3
+            """, .int(id), SQLValue(time), .int(Int64(limit))
+        ) { $0.int(0) }
+    }
+
     /// Forgets a job that nobody is doing; false when there is none or it is leased.
     package func dropJob(id: Int64) throws(S3Error) -> Bool {
         try run("DELETE FROM jobs WHERE id = $1 AND state <> 'leased'", .int(id)) == 1

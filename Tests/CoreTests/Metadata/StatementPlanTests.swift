@@ -89,6 +89,7 @@ import Testing
             try Self.useVersions(world, db, key)
             try Self.useShares(world, db)
             _ = try db.jobs(state: .ready, limit: 10)
+            _ = try db.waitingJobs(after: 5, limit: 10)
             #expect(throws: S3Error.self) { try db.deleteBackend(id: backend.id) }
             try db.deleteBucket(id: bucket.id, at: time)
         }
