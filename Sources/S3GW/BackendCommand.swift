@@ -27,7 +27,7 @@ struct BackendCommand: ParsableCommand {
                 let backend = try store.backend(name)
                 guard backend.state == .draining || backend.state == .lost, case .object(let members) = backend.json
                 else { return options.show(backend.json, backend.fields) }
-                let progress = try DrainProgress(backend.id, store)
+                let progress = try DrainProgress(backend.id, store, canEnd: backend.state == .draining)
                 options.show(
                     .object(members + [.init("drain", progress.json)]), "\(backend.fields)\n\n\(progress.text)")
             }

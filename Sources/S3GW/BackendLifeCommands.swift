@@ -9,8 +9,10 @@ struct BackendDrain: ParsableCommand {
         """
         It is asked first whether that can end: when a policy could not be kept without the backend, the buckets and rules are \
         named and nothing is changed (exit code 1; --anyway moves what can be moved). New bytes go elsewhere at once, the worker \
-        moves the rest, and reads go on. Multipart uploads that run there go on, too, and have to end before the backend is empty: by         their clients, by age, or with --end-uploads at once. --watch shows what is left until nothing is. Again with a backend that is being drained: \
-        only shows. To take it back: s3gw backend activate NAME.
+        moves the rest, and reads go on. Multipart uploads that run there go on, too, and have to end before the backend is \
+        empty: by their clients, by age, or with --end-uploads at once. --watch shows what is left until nothing is. Again \
+        with a backend that is being drained: only shows, and exit code 1 while it cannot end. To take it back: \
+        s3gw backend activate NAME.
         """,
         examples: "s3gw backend drain fi", "s3gw backend drain fi --watch", "s3gw backend drain fi --anyway --json")
 
@@ -30,8 +32,9 @@ struct BackendDrain: ParsableCommand {
         try options.run { store in
             let backend = try store.backend(name)
             guard backend.state != .lost else { throw Outcome.no("\(name) is lost: there is nothing to drain.") }
-            let report = EffectReport(effects: try WhatIf.without([backend.id], store.database).effects())
-            guard report.broken.isEmpty || anyway else {
+            let isDraining = backend.state == .draining
+            let report = try EffectReport.asIfWell(backend.id, store)
+            guard report.broken.isEmpty || anyway || isDraining else {
                 throw Outcome.no(
                     """
                     This drain could never finish:
@@ -39,7 +42,7 @@ struct BackendDrain: ParsableCommand {
                     Nothing was changed. Add a backend that these policies allow, or change them; --anyway moves what can be moved.
                     """)
             }
-            if backend.state != .draining {
+            if !isDraining {
                 try store.write { sql throws(S3Error) in try sql.beginDrain(backendID: backend.id, at: .now()) }
             }
             if endUploads {
@@ -47,13 +50,13 @@ struct BackendDrain: ParsableCommand {
                     _ = try sql.endUploads(runningOn: backend.id, at: .now())
                 }
             }
-            let progress = try DrainProgress(backend.id, store)
+            let progress = try DrainProgress(backend.id, store, canEnd: report.broken.isEmpty)
             options.show(
                 .object(
                     [.init("name", .string(name)), .init("state", "draining"), .init("drain", progress.json)]
                         + report.members), "Draining \(name): \(progress.text)")
-            if watch { try follow(backend.id, store) }
             guard report.broken.isEmpty else { throw Outcome.no("This drain cannot finish:\n\(report.refusal)") }
+            if watch { try follow(backend.id, store) }
         }
     }
 
@@ -80,7 +83,11 @@ struct DrainProgress {
     private let start: DrainStart?
     private let now = Timestamp.now()
 
-    init(_ backendID: Int64, _ store: Store) throws(S3Error) {
+    /// What a policy keeps there, or was lost with the backend, leaves by no time that could be told.
+    private let canEnd: Bool
+
+    init(_ backendID: Int64, _ store: Store, canEnd: Bool = true) throws(S3Error) {
+        self.canEnd = canEnd
         (holding, start) = try store.read { sql throws(S3Error) in
             (try sql.holding(of: backendID), try sql.drainStart(backendID: backendID))
         }
@@ -88,7 +95,7 @@ struct DrainProgress {
 
     /// Replicas and bytes a second since the beginning; nil before anything moved.
     private var rate: (replicas: Double, bytes: Double)? {
-        guard let start, start.sum.replicas > holding.all.replicas, now > start.at else { return nil }
+        guard canEnd, let start, start.sum.replicas > holding.all.replicas, now > start.at else { return nil }
         let seconds = Double(now.milliseconds - start.at.milliseconds) / 1000
         return (
             Double(start.sum.replicas - holding.all.replicas) / seconds,
@@ -174,7 +181,7 @@ struct BackendLost: ParsableCommand {
     func run() throws {
         try options.run { store in
             let backend = try store.backend(name)
-            let report = EffectReport(effects: try WhatIf.without([backend.id], store.database).effects())
+            let report = try EffectReport.asIfWell(backend.id, store)
             try store.write { sql throws(S3Error) in try sql.setBackend(id: backend.id, state: .lost) }
             let (count, only) = try onlyCopies(backend.id, store)
             let value = JSONValue.object(
@@ -184,12 +191,10 @@ struct BackendLost: ParsableCommand {
                     .init("bytesWithoutReplica", .integer(count.bytes)), .init("versions", .array(only.map(\.json))),
                 ] + report.members)
             options.show(value, text(count, only, report))
-            guard count.replicas == 0 else {
-                throw Outcome.no("\(count.replicas) versions had their only replica on \(name).")
-            }
-            guard report.broken.isEmpty else {
-                throw Outcome.no("These cannot have all their replicas:\n\(report.refusal)")
-            }
+            var refusals: [String] = []
+            if count.replicas > 0 { refusals.append("\(count.replicas) versions had their only replica on \(name).") }
+            if !report.broken.isEmpty { refusals.append("These cannot have all their replicas:\n\(report.refusal)") }
+            guard refusals.isEmpty else { throw Outcome.no(refusals.joined(separator: "\n")) }
         }
     }
 
@@ -277,11 +282,7 @@ struct BackendRemove: ParsableCommand {
                     : "s3gw backend drain \(name) moves them off"
                 throw Outcome.no("\(name) still holds \(words); \(hint).")
             }
-            // What is lost, or draining, has broken whatever it could already: ask as if it were well.
-            let records = try store.read { sql throws(S3Error) in try sql.backends() }
-            let now = WhatIf.Side(records).with(.active, for: [backend.id])
-            let effects = try WhatIf(store.database, now: now, then: now.with(.lost, for: [backend.id])).effects()
-            let report = EffectReport(effects: effects)
+            let report = try EffectReport.asIfWell(backend.id, store)
             guard report.broken.isEmpty || anyway else {
                 throw Outcome.no(
                     "Without \(name) these policies cannot be kept; --anyway removes it nevertheless:\n\(report.refusal)"

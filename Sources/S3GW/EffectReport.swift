@@ -4,6 +4,16 @@ import Core
 struct EffectReport {
     let effects: [WhatIf.BucketEffect]
 
+    /// What would become of the buckets without a backend.
+    ///
+    /// One that is lost, or draining, has broken whatever it could already: it is asked about as if it were well.
+    static func asIfWell(_ backendID: Int64, _ store: Store) throws(S3Error) -> EffectReport {
+        let records = try store.read { sql throws(S3Error) in try sql.backends() }
+        let now = WhatIf.Side(records).with(.active, for: [backendID])
+        return EffectReport(
+            effects: try WhatIf(store.database, now: now, then: now.with(.lost, for: [backendID])).effects())
+    }
+
     var broken: [WhatIf.BucketEffect] { effects.filter { $0.refusal != nil } }
     var copies: ReplicaSum { effects.reduce(ReplicaSum()) { $0 + $1.copies } }
 

@@ -97,6 +97,11 @@ def test_a_drain_that_can_never_finish_says_so_at_once_and_changes_nothing(stack
     stack.worker_once(leaves_work=False)
     assert places(stack, bucket, "key-0") == {"fi": "present"}, "nothing is removed that is nowhere else"
     assert stack.cli("backend", "remove", "fi").returncode == 1
+    # Asked again it says the same, and foretells no end.
+    for words in ((), ("--watch",)):
+        again = stack.cli("backend", "drain", "fi", *words)
+        assert again.returncode == 1 and "cannot finish" in again.stderr and bucket in again.stderr, again
+        assert "no estimate yet" in again.stdout, again.stdout
     reads(stack, bucket, bodies)
     stack.s3gw("backend", "activate", "fi")
     assert stack.raw("alice").request("PUT", f"/{bucket}/again", b"x").status == 200
@@ -161,6 +166,11 @@ def test_versions_whose_only_copy_is_lost_are_listed_loudly_and_come_back_with_t
     assert {each["bucket"] for each in told["versions"]} == {bucket}
     again = stack.cli("backend", "lost", holder, "--list", 1)
     assert again.returncode == 1 and "WITHOUT ANY REPLICA NOW: 4" in again.stdout and "and 3 more" in again.stdout
+    stack.s3gw("backend", "activate", holder)
+    stack.set_policy({"replicas": {"count": 3, "distinct": "country", "acknowledge": 1}}, "--tenant", "alice")
+    both = stack.cli("backend", "lost", holder)
+    assert "only replica" in both.stderr and "cannot have all their replicas" in both.stderr and bucket in both.stderr
+    stack.s3gw("policy", "remove", "--tenant", "alice")
     assert stack.raw("alice").request("GET", f"/{bucket}/key-0").status == 503
     assert stack.cli("backend", "remove", holder).returncode == 1
     assert stack.cli("backend", "drain", holder).returncode == 1
@@ -169,6 +179,26 @@ def test_versions_whose_only_copy_is_lost_are_listed_loudly_and_come_back_with_t
     away.rename(directory)
     assert "reconcile" in stack.s3gw("backend", "activate", holder)
     reads(stack, bucket, bodies)
+
+
+def test_what_waits_for_a_backend_is_hurried_when_it_is_back(stacks):
+    stack = stacks.files()
+    stack.set_policy({"replicas": {"count": 3, "distinct": "country", "acknowledge": 1}}, "--tenant", "alice")
+    stack.start()
+    bucket = stack.new_bucket("alice")
+    away = stack.directory / "away"
+    stack.backends["de"].rename(away)
+    fill(stack, bucket, 2)
+    stack.worker_once(leaves_work=True)
+    waiting = stack.s3gw_json("jobs", "list")
+    assert {job["backend"] for job in waiting} == {"de"} and all(job["lastError"] for job in waiting), waiting
+    away.rename(stack.backends["de"])
+    assert stack.s3gw_json("jobs", "retry", "--all") == {"retried": len(waiting)}
+    assert {job["id"] for job in stack.s3gw_json("jobs", "list")} == {job["id"] for job in waiting}
+    assert all(after["notBefore"] < before["notBefore"] for before, after in zip(waiting, stack.s3gw_json("jobs", "list")))
+    assert stack.s3gw_json("jobs", "retry", "--all") == {"retried": 0}, "what is due already is left alone"
+    stack.worker_once()
+    assert places(stack, bucket, "key-1") == dict.fromkeys(("fi", "de", "fr"), "present")
 
 
 def test_lost_is_no_state_to_be_set_by_the_way(gateway):

@@ -110,7 +110,7 @@ def dump(stack):
     for tenant in stack.tenants:
         seen["policy", tenant] = stack.cli("policy", "show", "--tenant", tenant, "--json").stdout
         seen["tenant", tenant] = stack.s3gw("tenant", "show", tenant, "--json")
-    seen["backends"] = [{**each, "abilities": None} for each in stack.s3gw_json("backend", "list")]
+    seen["backends"] = [{**each, "abilities": None, "health": None} for each in stack.s3gw_json("backend", "list")]
     return seen
 
 
