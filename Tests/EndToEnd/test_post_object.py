@@ -433,6 +433,7 @@ class TestTheForm:
         refused(own.post([field for field in own.signed() if field[0] != "key"]), 400, "UserKeyMustBeSpecified")
         refused(form(key="").post(), 400, "UserKeyMustBeSpecified")
         refused(form(key="k" * 1025).post(), 400, "KeyTooLongError")
+        refused(form(key="a\0b").post(), 400, "InvalidURI")  # no URI and no XML document could name it
 
     def test_no_file_and_two_files(self, form, refused):
         own = form()

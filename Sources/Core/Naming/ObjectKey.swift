@@ -1,4 +1,4 @@
-/// A logical object key: 1...1024 bytes of UTF-8, compared as bytes.
+/// A logical object key: 1...1024 bytes of UTF-8 without NUL, compared as bytes.
 ///
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
 package struct ObjectKey: Hashable, Comparable, Sendable {
@@ -6,13 +6,14 @@ package struct ObjectKey: Hashable, Comparable, Sendable {
 
     package static let maximumBytes = 1024
 
-    /// Throws `KeyTooLongError` above 1,024 bytes and `InvalidURI` for bytes that are not UTF-8.
+    /// Throws `KeyTooLongError` above 1,024 bytes and `InvalidURI` for bytes that are not UTF-8 or have a NUL: no URI and
+    /// no XML document can name such a key, so it could be neither read nor deleted, nor listed (XML 1.0, 2.2).
     package init(validating bytes: [UInt8]) throws(S3Error) {
         guard bytes.count <= Self.maximumBytes else {
             throw S3Error(.keyTooLong).detail("Size", String(bytes.count))
                 .detail("MaxSizeAllowed", String(Self.maximumBytes))
         }
-        guard !bytes.isEmpty, UTF8Text.isValid(bytes) else { throw S3Error(.invalidURI) }
+        guard !bytes.isEmpty, !bytes.contains(0), UTF8Text.isValid(bytes) else { throw S3Error(.invalidURI) }
         self.bytes = bytes
     }
 

@@ -30,6 +30,13 @@ import Testing
         #expect(PhysicalKey.make(try key(logical), version) == Array((readable + "~" + version.description).utf8))
     }
 
+    @Test(arguments: [
+        ("", S3Error.Code.invalidURI), ("a\0b", .invalidURI), (String(repeating: "k", count: 1025), .keyTooLong),
+    ])
+    func `what no key can be`(text: String, wanted: S3Error.Code) {
+        #expect(code { _ = try key(text) } == wanted)
+    }
+
     @Test func `a physical key never exceeds 1,024 bytes and never repeats`() throws {
         let version = VersionID(at: .now())
         let long = (0..<4).map { String(repeating: "é", count: 511) + String($0) }
