@@ -7,7 +7,10 @@ struct HeaderParameters {
     /// Names in lower case; no name stands here twice.
     let parameters: [(name: [UInt8], value: [UInt8])]
 
-    /// Returns nil when `text` has not this form or names a parameter twice.
+    /// More than any client sends; each is compared with those before it.
+    static let maximumCount = 32
+
+    /// Returns nil when `text` has not this form, names a parameter twice or has too many.
     init?(parsing text: ArraySlice<UInt8>) {
         var rest = text
         word = Self.token(&rest)
@@ -20,7 +23,8 @@ struct HeaderParameters {
             Self.skipBlanks(&rest)
             guard !rest.isEmpty else { break }
             let name = Self.token(&rest)
-            guard !name.isEmpty, rest.popFirst() == UInt8(ascii: "="), !found.contains(where: { $0.name == name }),
+            guard found.count < Self.maximumCount, !name.isEmpty, rest.popFirst() == UInt8(ascii: "="),
+                !found.contains(where: { $0.name == name }),
                 let value = Self.value(&rest)
             else { return nil }
             found.append((name, value))

@@ -71,6 +71,7 @@ import Testing
     @Test(arguments: [
         "multipart/form-data; boundary=\"xYz\"", "Multipart/Form-Data;BOUNDARY=xYz",
         "multipart/form-data; a=b; boundary=xYz;",
+        "multipart/form-data; boundary=xYz" + (0..<31).map { "; p\($0)=1" }.joined(),
     ])
     func `the boundary stands in the content type`(type: String) throws {
         #expect(try read(Self.body, type: type) == Self.expected)
@@ -80,6 +81,7 @@ import Testing
         "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"",
         "multipart/form-data; boundary=a; boundary=a", "multipart/form-dataX; boundary=a",
         "multipart/form-data, boundary=a",
+        "multipart/form-data; boundary=xYz" + (0..<32).map { "; p\($0)=1" }.joined(),
         "multipart/form-data; boundary=\"a \"", "multipart/form-data; boundary=" + String(repeating: "b", count: 71),
         "",
     ])
