@@ -96,6 +96,12 @@ private import CFastCGI
         return Int(count)
     }
 
+    /// Whether nginx has closed the connection, which it does when the client leaves; its body file is gone then.
+    func hasPeerLeft() -> Bool {
+        var entry = pollfd(fd: connection, events: 0, revents: 0)
+        return unsafe poll(&entry, 1, 0) > 0 && Int32(entry.revents) & (POLLHUP | POLLERR) != 0
+    }
+
     // MARK: Wire
 
     mutating func willTakeLong() { beforeLongWork() }

@@ -53,7 +53,7 @@ struct RequestReader {
         let expected = try parameters.contentLength()
         if !parameters.bodyFile.isEmpty {
             try spool.requireEmpty(slot)
-            return try Self.file(parameters.bodyFile, expectedBytes: expected)
+            return try Self.file(parameters.bodyFile, expectedBytes: expected, slot)
         }
         let limit = site.maximumPutSizeBytes
         return try spool.read(
@@ -61,10 +61,16 @@ struct RequestReader {
     }
 
     /// nginx's own spool file (`client_body_in_file_only clean`): it is complete and stays until the request ends.
-    private static func file(_ path: String, expectedBytes: Int64?) throws(S3Error) -> RequestBody {
+    ///
+    /// Throws `InternalError` when it cannot be read, and `IncompleteBody`, which nobody gets, when the client has left.
+    private static func file(
+        _ path: String, expectedBytes: Int64?, _ slot: borrowing FastCGISlot
+    ) throws(S3Error) -> RequestBody {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
-            let cause = "nginx's body file cannot be read: \(SystemError.text(errno)); see docs/nginx.md"
+            let code = errno
+            guard code != ENOENT || !slot.hasPeerLeft() else { throw S3Error(.incompleteBody, "The client left.") }
+            let cause = "nginx's body file cannot be read: \(SystemError.text(code)); see docs/nginx.md"
             throw S3Error(.internalError, cause: cause)
         }
         let size = Int64(status.st_size)

@@ -100,6 +100,27 @@ import Testing
         #expect(try refusal(Self.line + [("S3GW_BODY_FILE", path + "x")]) == "InternalError")
     }
 
+    @Test func `a body file that went with its client is nobody's fault`() throws {
+        let conversation = Conversation()
+        conversation.request(Self.line + [("S3GW_BODY_FILE", "/nonexistent/0000000001"), ("CONTENT_LENGTH", "5")])
+        var slot = FastCGISlot()
+        let hasBegun = slot.begin(conversation.theirs)
+        try #require(hasBegun)
+        let hadLeft = slot.hasPeerLeft()
+        conversation.hangUp()
+        let hasLeft = slot.hasPeerLeft()
+        #expect(!hadLeft && hasLeft)
+        var reader = RequestReader(
+            sites: SiteParameters(defaults: .init(region: "us-east-1")), spool: BodySpool(directory: "/tmp"))
+        guard case .refusal(let error, _, _) = reader.read(&slot) else {
+            Issue.record("not refused")
+            return
+        }
+        // Without a cause it is no entry for the operator.
+        #expect(error.code == .incompleteBody && error.cause == nil)
+        slot.finish()
+    }
+
     @Test(arguments: [10, 200_000])
     func `a body that ends early is refused`(count: Int) throws {
         let body = [UInt8](repeating: 7, count: count)

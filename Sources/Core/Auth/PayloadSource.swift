@@ -9,8 +9,8 @@ final class PayloadSource {
     /// Where in the file the body begins.
     private let start: Int64
 
-    /// Throws `IncompleteBody` when the spool file is not as long as it was said to be, `InternalError` when it cannot be
-    /// opened.
+    /// Throws `IncompleteBody` when the spool file is not as long as it was said to be or is gone, `InternalError` when it
+    /// cannot be opened.
     init(_ body: RequestBody) throws(S3Error) {
         self.body = body
         let path: String
@@ -27,6 +27,8 @@ final class PayloadSource {
         }
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
+            // It was there when the request came: nginx removes it when the client leaves.
+            guard errno != ENOENT else { throw S3Error(.incompleteBody, "The client left.") }
             throw S3Error(.internalError, cause: "cannot open the spool file: \(SystemError.text(errno))")
         }
         var status = stat()

@@ -125,11 +125,13 @@ struct UploadWriter {
             }
         }
         let attempts = FanOut.map(targets) { place, nativeID, grant in
-            work.ask(grant.backendID, prepare: { _ throws(S3Error) in try content.makeReader() }) {
-                backend, source throws(BackendError) in
-                let receipt = try backend.uploadPart(
-                    place.object, uploadID: nativeID, number: number, from: source,
-                    sizeBytes: content.sizeBytes, md5: content.md5, grant: grant)
+            work.attempt(grant.backendID, prepare: { _ throws(S3Error) in }) { live, _ throws(BackendError) in
+                let source = try content.reader(for: live)
+                let receipt = try live.observe { backend throws(BackendError) in
+                    try backend.uploadPart(
+                        place.object, uploadID: nativeID, number: number, from: source,
+                        sizeBytes: content.sizeBytes, md5: content.md5, grant: grant)
+                }
                 return Sent(receipt: receipt, checksum: source.checksum)
             }
         }
@@ -188,6 +190,13 @@ struct PartContent: Sendable {
     let md5: [UInt8]?
     let checksum: ObjectChecksum?
     let makeReader: @Sendable () throws(S3Error) -> PayloadReader
+
+    /// Throws `.stopped` when the content itself cannot be had, which is no failure of the backend.
+    func reader(for live: LiveBackend) throws(BackendError) -> PayloadReader {
+        do throws(S3Error) { return try makeReader() } catch {
+            throw BackendError(.stopped, backend: live.name, error.cause ?? error.message)
+        }
+    }
 }
 
 extension VerifiedPayload {

@@ -87,12 +87,12 @@ import Testing
     @Test func `a plain file with nothing to verify is not read`() throws {
         try withSpool(content) { path in
             let body = RequestBody.file(path: path, sizeBytes: Int64(content.count))
-            // The name is gone: whoever opened it now would fail.
+            // The name is gone, as when the client left: whoever opened it now would fail.
             unsafe unlink(path)
             let payload = try verify(body, .unsigned)
             #expect(payload.decodedSizeBytes == 3_000_000 && payload.md5 == nil)
-            #expect(refusal { try payload.makeReader() } == .internalError)
-            #expect(refusal { try verify(body, .unsigned, wantMD5: true) } == .internalError)
+            #expect(refusal { try payload.makeReader() } == .incompleteBody)
+            #expect(refusal { try verify(body, .unsigned, wantMD5: true) } == .incompleteBody)
         }
     }
 
