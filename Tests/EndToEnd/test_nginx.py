@@ -62,6 +62,13 @@ def test_a_header_that_is_too_long_is_400(gateway):
     is_s3_error(send(gateway, data), 400, {"RequestHeaderSectionTooLarge", "BadRequest"})
 
 
+def test_headers_that_are_too_many_bytes_together_are_400(gateway):
+    # They would not fit a FastCGI record.
+    fields = b"".join(b"x-big-%d: %b\r\n" % (number, b"a" * 31_000) for number in range(3))
+    data = b"GET / HTTP/1.1\r\nHost: x\r\n" + fields + b"Connection: close\r\n\r\n"
+    is_s3_error(send(gateway, data), 400, {"RequestHeaderSectionTooLarge"})
+
+
 def test_a_body_above_nginxs_limit_is_entity_too_large_before_it_is_sent(gateway, raw, bucket):
     request = raw.build("PUT", f"/{bucket}/k", b"", payload="unsigned")
     set_header("Content-Length", str(6 << 30))(request)
