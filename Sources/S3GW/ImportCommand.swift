@@ -65,7 +65,7 @@ struct ImportCommand: ParsableCommand {
                 throw Outcome.no(
                     "Policy keeps the objects away from there (\(violation)); --move adopts and moves them.")
             }
-            try BucketImport.check(bucket, on: live)
+            try BucketImport.checkAdoptable(bucket, on: live, world)
             let target = try begin(existing, name, of: owner, on: live, store)
             let work = BucketImport(
                 world: world, tenant: owner, source: .init(bucket: target, live: live, physicalBucket: bucket),

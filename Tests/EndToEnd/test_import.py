@@ -222,6 +222,10 @@ def test_a_refused_import_leaves_no_bucket_behind(stacks, rclone):
     imported(stack, "--backend", "old", "--bucket", "elsewhere", "--tenant", "alice", "--as", "mine")
     taken = stack.cli("import", "--backend", "old", "--bucket", "elsewhere", "--tenant", "alice", "--as", "other")
     assert taken.returncode == 1 and "belongs" in taken.stderr
+    stack.worker_once()
+    (records,) = [name for name in os.listdir(stack.backends["new"]) if name.startswith("s3gr-")]
+    own = stack.cli("import", "--backend", "new", "--bucket", records, "--tenant", "alice", "--as", "records")
+    assert own.returncode == 1 and "gateway's own" in own.stderr, "records tell of all tenants' objects"
     assert [row["name"] for row in stack.s3gw_json("bucket", "list")] == ["mine"]
 
 

@@ -69,6 +69,13 @@ package final class World: Sendable {
     /// The name of the bucket for such documents on a backend.
     func recoveryBucket(on backend: String) -> String { RecoveryBucket.names(masterKeys, backend: backend)[0] }
 
+    /// Whether a physical bucket is one in which we keep what a rebuild needs, under any master key.
+    func isRecoveryBucket(_ name: String) throws(S3Error) -> Bool {
+        try snapshot().backends.values.contains { live in
+            RecoveryBucket.names(masterKeys, backend: live.name).contains(name)
+        }
+    }
+
     /// Returns what is known now: one cheap statement when nothing has changed.
     package func snapshot() throws(S3Error) -> WorldSnapshot {
         let generation = try database.readOnce { sql throws(S3Error) in try sql.configurationGeneration() }

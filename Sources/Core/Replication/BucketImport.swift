@@ -60,12 +60,22 @@ package final class BucketImport {
         }
     }
 
+    /// Throws as `check` does, and `InvalidRequest` for a bucket in which the gateway keeps records of all tenants.
+    package static func checkAdoptable(
+        _ physicalBucket: String, on live: LiveBackend, _ world: World
+    ) throws(S3Error) {
+        try check(physicalBucket, on: live)
+        guard try !world.isRecoveryBucket(physicalBucket) else {
+            throw S3Error(.invalidRequest, "That physical bucket is the gateway's own: a rebuild needs what is in it.")
+        }
+    }
+
     /// Imports what is not imported yet; `progress` is told after every page.
     ///
     /// In the end the worker is asked to look at the whole bucket. Throws `InvalidRequest` when the place cannot be adopted
     /// or another process imports it, `ServiceUnavailable` when the backend does not answer: then a later call goes on.
     package func run(progress: (ImportRecord) -> Void) throws(S3Error) -> ImportRecord {
-        try Self.check(source.physicalBucket, on: source.live)
+        try Self.checkAdoptable(source.physicalBucket, on: source.live, world)
         let backendID = source.live.backend.record.id
         var record = try world.database.write { sql throws(S3Error) in
             try sql.beginImport(
