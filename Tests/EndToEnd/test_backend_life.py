@@ -181,6 +181,13 @@ def test_versions_whose_only_copy_is_lost_are_listed_loudly_and_come_back_with_t
     reads(stack, bucket, bodies)
 
 
+def test_two_backends_do_not_share_a_directory(stacks):
+    stack = stacks.files()
+    words = ("--type", "file", "--region", "fi-2", "--country", "FI", "--path", stack.backends["fi"])
+    refused = stack.cli("backend", "add", "twin", *words)
+    assert refused.returncode == 1 and "directory of backend fi" in refused.stderr, refused
+
+
 def test_what_waits_for_a_backend_is_hurried_when_it_is_back(stacks):
     stack = stacks.files()
     stack.set_policy({"replicas": {"count": 3, "distinct": "country", "acknowledge": 1}}, "--tenant", "alice")
