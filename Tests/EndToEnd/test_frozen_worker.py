@@ -6,10 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
 from support import paths
+from support.lifecycle import enable_versioning, rule, set_rules
 from support.processes import wait_until
 from support.rclone import Rclone
 from support.tcpproxy import TCPProxy
@@ -89,19 +91,19 @@ def hold(stack, method):
     stack.proxy.method = method
 
 
+def is_frozen(stack, worker):
+    """Freezes the worker, but not in a transaction of its own: the database could not be written then."""
+    worker.send(signal.SIGSTOP)
+    wait_until(lambda: is_stopped(worker.pid), "every thread has stopped", 10)
+    if is_writable(stack):
+        return True
+    worker.send(signal.SIGCONT)
+    return False
+
+
 def frozen_at_the_held_request(stack, worker):
-    """Not in a transaction of its own: the database could not be written then."""
     wait_until(lambda: stack.proxy.held, "the request is held", 60)
-
-    def is_frozen():
-        worker.send(signal.SIGSTOP)
-        wait_until(lambda: is_stopped(worker.pid), "every thread has stopped", 10)
-        if is_writable(stack):
-            return True
-        worker.send(signal.SIGCONT)
-        return False
-
-    wait_until(is_frozen, "the worker is frozen outside of a transaction", 60)
+    wait_until(lambda: is_frozen(stack, worker), "the worker is frozen outside of a transaction", 60)
 
 
 def is_stopped(pid):
@@ -196,3 +198,80 @@ def test_the_leftover_of_a_late_put_is_removed_and_the_replica_stays(world, payl
     assert world.query("SELECT count(*) FROM strays") == [(0,)]
     assert world.s3gw("attest", bucket)
     assert read_from_b_alone(world, bucket) == body
+
+
+MARKERS = 2000
+
+
+def mark(stack, bucket):
+    """Makes delete markers that hide nothing: several pages of them."""
+
+    def work(first):
+        raw = stack.raw("alice")
+        for number in range(first, MARKERS, 4):
+            assert raw.request("DELETE", f"/{bucket}/k{number:04}").status == 204
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def is_looking(stack):
+    """Whether a worker has the look at the rules and is behind its first page."""
+    rows = stack.query("SELECT finished_at IS NULL AND lease_owner IS NOT NULL AND found > 0 FROM lifecycle_pass")
+    return rows == [(1,)]
+
+
+def frozen_while_looking(stack, bucket):
+    """A worker that is frozen with the look in its hand; where it was too quick it gets more to do."""
+    for _ in range(5):
+        mark(stack, bucket)
+        worker = stack.start_worker()
+        deadline = time.monotonic() + 60
+        while living(stack) and time.monotonic() < deadline:
+            if is_looking(stack) and is_frozen(stack, worker):
+                if is_looking(stack):
+                    return worker
+                worker.send(signal.SIGCONT)
+        worker.stop()
+    raise AssertionError("the worker is always quicker")
+
+
+def living(stack):
+    ((count,),) = stack.query("SELECT COUNT(*) FROM versions WHERE state = 'live'")
+    return count
+
+
+@pytest.mark.timeout(400)
+def test_a_look_at_the_rules_that_was_frozen_is_finished_by_another_worker_and_ends_nothing_later(stacks):
+    stack = stacks.files(lease_seconds=LEASE_SECONDS, worker_concurrency=2, lifecycle_interval="0s").start()
+    bucket, raw = stack.new_bucket("alice"), stack.raw("alice")
+    enable_versioning(stack.boto3("alice"), bucket)
+    set_rules(stack.boto3("alice"), bucket, rule(Expiration={"ExpiredObjectDeleteMarker": True}))
+    frozen = frozen_while_looking(stack, bucket)
+    ((fence,),) = stack.query("SELECT fence FROM lifecycle_pass")
+    try:
+        other = stack.start_worker()
+        wait_until(lambda: living(stack) == 0, "another worker has ended all of them", 120)
+        assert stack.query("SELECT fence > ? FROM lifecycle_pass", fence) == [(1,)]
+        assert other.stop() == 0
+        # What the frozen one had seen is something else now.
+        assert raw.request("PUT", f"/{bucket}/k{MARKERS - 1}", b"new").status == 200
+        assert raw.request("PUT", f"/{bucket}/k{MARKERS - 2}", b"hidden").status == 200
+        assert raw.request("DELETE", f"/{bucket}/k{MARKERS - 2}").status == 204
+    finally:
+        ((fence,),) = stack.query("SELECT fence FROM lifecycle_pass")
+        frozen.send(signal.SIGCONT)
+
+    def has_looked():
+        rows = stack.query("SELECT fence > ? AND finished_at IS NOT NULL FROM lifecycle_pass", fence)
+        return rows == [(1,)] and stack.s3gw_json("jobs", "list") == []
+
+    wait_until(has_looked, "it has looked again, and done what it had", 60)
+    assert raw.request("GET", f"/{bucket}/k{MARKERS - 1}").body == b"new"
+    assert raw.request("GET", f"/{bucket}/k{MARKERS - 2}").status == 404
+    listed = raw.request("GET", f"/{bucket}?versions").body
+    assert (listed.count(b"<Version>"), listed.count(b"<DeleteMarker>")) == (2, 1), listed
+    assert '"level":"error"' not in frozen.log.read_text()

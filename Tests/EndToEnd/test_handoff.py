@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from support.lifecycle import expire, set_rules
 from support.processes import wait_until
 
 BOTH = {"replicas": {"count": 2, "acknowledge": "all", "order": ["fi-fi-1", "de-de-1", "fr-fr-1"]}}
@@ -62,6 +63,7 @@ def test_a_small_object_comes_from_the_backend_with_the_gateways_head(stack, pay
         CacheControl="max-age=7", Expires="Thu, 01 Dec 2033 16:00:00 GMT", ContentDisposition="inline", ContentLanguage="fi",
         ContentEncoding="x-none", ChecksumAlgorithm="CRC32",
     )
+    set_rules(client, bucket, expire(7))
     target = f"/{bucket}/a%20b%2B%C3%A4/%2541"
     tell = {"headers": [("x-amz-checksum-mode", "ENABLED")]}
     got = raw.request("GET", target, **tell)
@@ -70,7 +72,7 @@ def test_a_small_object_comes_from_the_backend_with_the_gateways_head(stack, pay
     head = raw.request("HEAD", target, **tell)
     assert fields(got) == fields(head)
     names = {name for name, _ in fields(got)}
-    assert {"x-amz-checksum-crc32", "x-amz-tagging-count", "content-language", "etag"} <= names
+    assert {"x-amz-checksum-crc32", "x-amz-tagging-count", "content-language", "etag", "x-amz-expiration"} <= names
     assert not any(name.startswith(("x-amz-meta-s3gw", "x-rgw", "x-s3gw", "x-accel")) for name in names), names
 
 
