@@ -101,7 +101,7 @@ def test_an_x_amz_header_that_was_not_signed(refused, header, sign):
 
 
 CHANGES_AFTER_SIGNING = {
-    "the date": set_header("x-amz-date", f"{minutes(1):%Y%m%dT%H%M%SZ}"),
+    "the date": lambda request: set_header("x-amz-date", f"{minutes(1):%Y%m%dT%H%M%SZ}")(request),
     "the hash": set_header("x-amz-content-sha256", sigv4.EMPTY_SHA256),
     "the host": set_header("Host", "s3.localhost"),
     "a metadata value": set_header("x-amz-meta-a", "2"),
