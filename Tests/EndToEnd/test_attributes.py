@@ -53,6 +53,8 @@ def test_an_object_of_parts(s3, bucket, payload):
     )["ObjectParts"]
     assert page["IsTruncated"] is True and page["NextPartNumberMarker"] == 2
     assert [part["PartNumber"] for part in page["Parts"]] == [2]
+    none = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=0)["ObjectParts"]
+    assert none["IsTruncated"] is False and "Parts" not in none, "a truncated page without a part has no next one"
 
 
 def test_versions_and_markers(s3, bucket):

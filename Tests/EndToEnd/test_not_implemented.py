@@ -122,6 +122,8 @@ def test_a_request_that_lost_its_key_or_names_too_much_is_not_the_plain_one(gate
         raw.request("PUT", f"/{bucket}/k", b"untouched")
     answer = raw.request(method, f"/{bucket}{target}", b"other" if method == "PUT" else b"")
     assert answer.status == status, answer.body
+    # RFC 9110 15.5.6: a 405 says what would do.
+    assert (answer.header("Allow") is not None) == (status == 405)
     assert raw.request("HEAD", f"/{bucket}").status == 200, "the bucket is still there"
     if target.startswith("/k"):
         assert raw.request("GET", f"/{bucket}/k").body == b"untouched"

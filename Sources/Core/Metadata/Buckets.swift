@@ -85,7 +85,7 @@ extension SQLConnection {
     package func deleteBucket(id: Int64, at time: Timestamp = .now()) throws(S3Error) {
         guard let bucket = try bucket(id: id) else { throw S3Error(.noSuchBucket) }
         guard try !has("SELECT 1 FROM versions WHERE bucket_id = $1 AND state = 'live' LIMIT 1", .int(id)) else {
-            throw S3Error(.bucketNotEmpty)
+            throw S3Error(.bucketNotEmpty).detail("BucketName", bucket.name.text)
         }
         try run("UPDATE buckets SET is_removed = 1 WHERE id = $1", .int(id))
         try appendLedger(.bucketDeleted, tenantID: bucket.tenantID, bucketID: id, at: time)

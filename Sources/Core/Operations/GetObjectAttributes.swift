@@ -98,7 +98,7 @@ enum GetObjectAttributes {
             xml.element("PartNumberMarker", marker)
             xml.element("NextPartNumberMarker", page.last?.number.value ?? 0)
             xml.element("MaxParts", limit)
-            xml.element("IsTruncated", found.count > limit)
+            xml.element("IsTruncated", limit > 0 && found.count > limit)
             for part in page {
                 xml.open("Part")
                 if let checksum = part.checksum {

@@ -115,7 +115,7 @@ package struct S3Route: Sendable {
     package init(routing request: HTTPRequest) throws(S3Error) {
         let (bucketBytes, keyBytes) = Self.split(request)
         guard !bucketBytes.isEmpty else {
-            guard request.method == .get, keyBytes.isEmpty else { throw S3Error(.methodNotAllowed) }
+            guard request.method == .get, keyBytes.isEmpty else { throw Self.notAllowed(request.method, but: [.get]) }
             (operation, bucket, key) = (.listBuckets, nil, nil)
             return
         }
@@ -192,8 +192,8 @@ package struct S3Route: Sendable {
                 request.method, read: .getBucketLifecycle, write: .putBucketLifecycle, remove: .deleteBucketLifecycle)
         }
         if bucketSettings.contains(where: target.has) { return .bucketSetting }
-        if bucketSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
-            throw S3Error(.methodNotAllowed)
+        if let named = bucketSubresources.first(where: { target.has($0.name) && $0.method != request.method }) {
+            throw notAllowed(request.method, but: [named.method])
         }
         switch request.method {
         case .get:
@@ -206,8 +206,14 @@ package struct S3Route: Sendable {
         case .put: return .createBucket
         case .delete: return .deleteBucket
         case .post: return target.has("delete") ? .deleteObjects : .postObject
-        case .options, .other: throw S3Error(.methodNotAllowed)
+        case .options, .other: throw notAllowed(request.method, but: [.get, .head, .put, .post, .delete])
         }
+    }
+
+    /// A 405 says what would do (RFC 9110 15.5.6).
+    private static func notAllowed(_ method: HTTPMethod, but allowed: [HTTPMethod]) -> S3Error {
+        S3Error(.methodNotAllowed).detail("Method", method.text)
+            .header("Allow", allowed.map(\.text).joined(separator: ", "))
     }
 
     /// Throws `MethodNotAllowed` for a method that the setting does not have.
@@ -220,7 +226,7 @@ package struct S3Route: Sendable {
         case .delete: if let remove { return remove }
         default: break
         }
-        throw S3Error(.methodNotAllowed)
+        throw notAllowed(method, but: remove == nil ? [.get, .put] : [.get, .put, .delete])
     }
 
     private static func objectOperation(_ request: HTTPRequest) throws(S3Error) -> S3Operation {
@@ -228,7 +234,9 @@ package struct S3Route: Sendable {
         if request.method == .options { return .preflight }
         if target.query.count > 1 { try checkOne(allObjectSubresources, in: target) }
         let isRead = request.method == .get || request.method == .head
-        guard isRead || !bucketOnly.contains(where: target.has) else { throw S3Error(.methodNotAllowed) }
+        guard isRead || !bucketOnly.contains(where: target.has) else {
+            throw notAllowed(request.method, but: [.get, .head])
+        }
         if request.method == .put, target.has("versionId"), !target.has("tagging"),
             !objectSettings.contains(where: target.has)
         {
@@ -241,8 +249,8 @@ package struct S3Route: Sendable {
                 request.method, read: .getObjectTagging, write: .putObjectTagging, remove: .deleteObjectTagging)
         }
         if objectSettings.contains(where: target.has) { return .objectSetting }
-        if objectSubresources.contains(where: { target.has($0.name) && $0.method != request.method }) {
-            throw S3Error(.methodNotAllowed)
+        if let named = objectSubresources.first(where: { target.has($0.name) && $0.method != request.method }) {
+            throw notAllowed(request.method, but: [named.method])
         }
         let isPart = target.has("uploadId")
         let copies = request.headers["x-amz-copy-source"] != nil
@@ -260,9 +268,12 @@ package struct S3Route: Sendable {
             if isPart { return .completeMultipartUpload }
             if target.has("select") { return .selectObjectContent }
             if target.has("restore") { return .restoreObject }
-            throw S3Error(.methodNotAllowed)
+            throw notAllowed(request.method, but: plainMethods)
         case .delete: return isPart ? .abortMultipartUpload : .deleteObject
-        case .options, .other: throw S3Error(.methodNotAllowed)
+        case .options, .other: throw notAllowed(request.method, but: plainMethods)
         }
     }
+
+    /// Of an object without a sub-resource.
+    private static let plainMethods: [HTTPMethod] = [.get, .head, .put, .delete]
 }

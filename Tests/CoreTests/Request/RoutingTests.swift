@@ -64,6 +64,18 @@ import Testing
     }
 
     @Test(arguments: [
+        ("PUT", "/", "GET"), ("DELETE", "/bucket?versions", "GET"), ("PATCH", "/bucket/k", "GET, HEAD, PUT, DELETE"),
+        ("DELETE", "/bucket?versioning", "GET, PUT"), ("GET", "/bucket/k?uploads", "POST"),
+    ])
+    func `a method that is not allowed is told what is`(method: String, uri: String, allowed: String) {
+        do throws(S3Error) { _ = try route(method, uri) } catch {
+            #expect(error.headers.contains { $0.name == "Allow" && $0.value == allowed })
+            return
+        }
+        Issue.record("\(method) \(uri) was routed")
+    }
+
+    @Test(arguments: [
         "/bucket?uploadId=u", "/bucket/?versionId=v", "/bucket?partNumber=1&uploadId=u", "/bucket?retention",
     ])
     func `a request that lost its key is not one about the bucket`(uri: String) {
