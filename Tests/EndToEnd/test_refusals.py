@@ -253,6 +253,20 @@ class TestPresignedURLs:
         assert raw.request("GET", f"/{bucket}/k").body == b"x"
 
 
+@pytest.mark.parametrize("path", [b"/b/\xff", b"/b/\xed\xa0\x80", b"/b/\xc3\xa4", b"/b/%01"])
+def test_a_refusal_is_xml_whatever_was_in_the_path(raw, path):
+    answer = raw.exchange(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (answer.status, answer.code) in ((400, "InvalidURI"), (403, "AccessDenied"))
+
+
+def test_a_refusal_is_xml_whatever_was_in_a_parameter_or_header(raw, bucket):
+    answer = raw.request("GET", f"/{bucket}?max-keys=%01%EF%BF%BF")
+    assert (answer.status, answer.code) == (400, "InvalidArgument")
+    assert answer.xml.findtext("ArgumentValue") == "\ufffd\ufffd"
+    answer = raw.request("PUT", f"/{bucket}/k", b"x", headers=[("x-amz-storage-class", "\x01\xff")])
+    assert (answer.status, answer.code) == (400, "InvalidStorageClass")
+
+
 @pytest.mark.parametrize("target", ["/{bucket}/a%zz", "/{bucket}/a%", "/{bucket}/a%2", "/{bucket}/%00"])
 def test_a_uri_that_cannot_be_decoded(raw, bucket, target):
     answer = raw.request("GET", target.format(bucket=bucket))
