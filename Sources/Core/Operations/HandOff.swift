@@ -22,6 +22,19 @@ enum HandOff {
         return (0...longestCarriedBytes).map { length in names.filter { $0.count == length } }
     }()
 
+    /// What nginx would carry over by itself, and keep beside ours when it comes back to us: it goes under another name.
+    private static let renamed: [(name: [UInt8], other: String)] = [
+        ("accept-ranges", "X-S3gw-Accept-Ranges"), ("cache-control", "X-S3gw-Cache-Control"),
+        ("content-disposition", "X-S3gw-Content-Disposition"), ("expires", "X-S3gw-Expires"),
+    ].map { (Array($0.0.utf8), $0.1) }
+
+    private static func otherName(of name: String) -> String? {
+        let bytes = name.utf8
+        return renamed.first { known, _ in
+            known.count == bytes.count && zip(known, bytes).allSatisfy { $0 == ASCII.lower($1) }
+        }?.other
+    }
+
     private static func isCarried(_ name: String) -> Bool {
         let bytes = name.utf8
         guard bytes.count <= longestCarriedBytes else { return false }
@@ -43,15 +56,15 @@ enum HandOff {
             let read = live.backend.signedRead(
                 PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
         else { return nil }
-        var head = head
         // The length that the client sees is the store's answer's.
-        head.contentLength = nil
-        head.add("X-Accel-Redirect", "@s3gw_backend_\(live.name)")
-        head.add("X-S3gw-Target", read.target)
-        head.add("X-S3gw-Host", read.host)
-        head.add("X-S3gw-Date", read.date)
-        head.add("X-S3gw-Authorization", read.authorization)
-        return head
+        var handOff = ResponseHead(status: head.status, contentLength: nil)
+        for header in head.headers { handOff.add(otherName(of: header.name) ?? header.name, header.value) }
+        handOff.add("X-Accel-Redirect", "@s3gw_backend_\(live.name)")
+        handOff.add("X-S3gw-Target", read.target)
+        handOff.add("X-S3gw-Host", read.host)
+        handOff.add("X-S3gw-Date", read.date)
+        handOff.add("X-S3gw-Authorization", read.authorization)
+        return handOff
     }
 
     /// Whether an entity tag is an MD5, which an S3 store then has as its own.

@@ -17,7 +17,7 @@ class TCPProxy:
 
     What it does is said by attributes, which may be changed at any time and hold for open connections, too:
     `dead`: connections are refused and open ones are reset. `silent`: accepts, and says nothing. `answer`: bytes that
-    are the answer to every request instead of the target's. `at`: (bytes, action): the first connection on which that
+    are the answer to every request instead of the target's. `read_answer`: the same for GETs that are no listings. `at`: (bytes, action): the first connection on which that
     many bytes came down makes the proxy "reset", "close" or "stall" for good; every byte before that is passed on.
     `swallow`: bytes; a connection on which a request with them went up is reset when its answer comes down, so that the
     target has done what was asked, and the client never hears of it. `flip`: of the bytes that come down a connection,
@@ -28,6 +28,7 @@ class TCPProxy:
         self.target = target
         self.silent = False
         self.answer = None
+        self.read_answer = None
         self.at = None
         self.swallow = None
         self.flip = None
@@ -119,14 +120,16 @@ class TCPProxy:
         with contextlib.suppress(OSError):
             while piece := client.recv(PIECE_BYTES):
                 self.requests_seen += 1
-                self.reads_seen += piece.startswith(b"GET ") and b"list-type=" not in piece.partition(b"\r\n")[0]
+                is_read = piece.startswith(b"GET ") and b"list-type=" not in piece.partition(b"\r\n")[0]
+                self.reads_seen += is_read
                 if self.gate and piece.startswith(b"DELETE "):
                     self.deletes_held += 1
                     self.gate.wait()
                 if self.silent:
                     continue
-                if self.answer is not None:
-                    client.sendall(self.answer)
+                answer = self.read_answer if is_read and self.read_answer is not None else self.answer
+                if answer is not None:
+                    client.sendall(answer)
                     continue
                 if self.swallow and self.swallow in piece:
                     self._marked.add(client)
