@@ -18,21 +18,10 @@ struct ChecksumClaim {
     /// Throws `InvalidRequest` for more than one checksum, an unknown algorithm or a value that cannot be one, and
     /// `MalformedTrailerError` for a trailer announced without a body that has trailers.
     init(_ headers: HeaderFields, hasTrailer: Bool) throws(S3Error) {
-        var found: [HeaderField] = []
-        for field in headers.fields where field.name.utf8.starts(with: "x-amz-checksum-".utf8) {
-            if !Self.others.contains(field.name) { found.append(field) }
-        }
+        let found = try Self.named(headers)
         let announced = try Self.announced(headers)
-        guard found.count + (announced == nil ? 0 : 1) <= 1 else {
-            throw S3Error(
-                .invalidRequest,
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-        }
-        if let field = found.first {
-            guard let algorithm = ChecksumAlgorithm(headerName: field.name.utf8) else {
-                throw S3Error(
-                    .invalidRequest, "The algorithm type you specified in x-amz-checksum- header is invalid.")
-            }
+        guard found == nil || announced == nil else { throw Self.multiple }
+        if let (algorithm, field) = found {
             guard let value = ObjectChecksum(algorithm: algorithm, base64: field.value) else {
                 throw S3Error(.invalidRequest, "Value for \(field.name) header is invalid.")
             }
@@ -41,6 +30,26 @@ struct ChecksumClaim {
         trailer = announced
         guard hasTrailer || trailer == nil else { throw S3Error(.malformedTrailer) }
         try checkNamedBySDK(headers)
+    }
+
+    private static let multiple = S3Error(
+        .invalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+
+    /// Returns the one checksum that stands in a header, whatever it speaks of.
+    ///
+    /// Throws `InvalidRequest` for a second one, and for an algorithm that is not known here.
+    static func named(_ headers: HeaderFields) throws(S3Error) -> (algorithm: ChecksumAlgorithm, field: HeaderField)? {
+        var found: HeaderField?
+        for field in headers.fields where field.name.utf8.starts(with: "x-amz-checksum-".utf8) {
+            if others.contains(field.name) { continue }
+            guard found == nil else { throw multiple }
+            found = field
+        }
+        guard let found else { return nil }
+        guard let algorithm = ChecksumAlgorithm(headerName: found.name.utf8) else {
+            throw S3Error(.invalidRequest, "The algorithm type you specified in x-amz-checksum- header is invalid.")
+        }
+        return (algorithm, found)
     }
 
     private static func announced(_ headers: HeaderFields) throws(S3Error) -> ChecksumAlgorithm? {

@@ -99,9 +99,7 @@ struct CompletionRequest {
     // MARK: The object's checksum
 
     private func checksum(of parts: [UploadPart], _ upload: Upload) throws(S3Error) -> ObjectChecksum? {
-        if let type = headers.text("x-amz-checksum-type"), upload.checksumAlgorithm != nil,
-            type.uppercased() != upload.checksumType.rawValue
-        {
+        if let type = headers.text("x-amz-checksum-type"), type.uppercased() != upload.checksumType.rawValue {
             throw S3Error(
                 .invalidRequest,
                 "The upload was created using the \(upload.checksumType.rawValue) checksum mode. The complete request "
@@ -140,14 +138,6 @@ struct CompletionRequest {
 
     /// The one `x-amz-checksum-*` header, which here speaks of the object.
     private func claim() throws(S3Error) -> (algorithm: ChecksumAlgorithm, base64: String)? {
-        let found = headers.fields.compactMap { field in
-            ChecksumAlgorithm(headerName: field.name.utf8).map { ($0, String(decoding: field.value, as: UTF8.self)) }
-        }
-        guard found.count <= 1 else {
-            throw S3Error(
-                .invalidRequest,
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-        }
-        return found.first
+        try ChecksumClaim.named(headers).map { ($0.algorithm, String(decoding: $0.field.value, as: UTF8.self)) }
     }
 }
