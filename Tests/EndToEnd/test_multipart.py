@@ -297,25 +297,6 @@ def test_wrong_checksums_and_digests_of_a_part_are_refused(s3, bucket, raw):
 # Refusals.
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [("x-amz-checksum-sha512", "AAAA")],
-        [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-xxhash64", "AAAA")],
-        [("x-amz-checksum-type", "COMPOSITE")],
-    ],
-)
-def test_what_a_completion_claims_of_the_object_is_not_ignored(s3, raw, bucket, headers):
-    upload = begin(s3, bucket)
-    part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
-    document = f"<Part><PartNumber>1</PartNumber><ETag>{part}</ETag></Part>"
-    body = f"<CompleteMultipartUpload>{document}</CompleteMultipartUpload>".encode()
-    answer = raw.request("POST", f"/{bucket}/k?uploadId={upload}", body, headers=headers)
-    assert (answer.status, answer.code) == (400, "InvalidRequest")
-    assert raw.request("HEAD", f"/{bucket}/k").status == 404
-    assert raw.request("POST", f"/{bucket}/k?uploadId={upload}", body).status == 200, "the upload goes on"
-
-
 def test_every_refusal_of_a_completion(s3, bucket, gateway, payload):
     upload = begin(s3, bucket)
     small, large, last = send(s3, bucket, upload, [payload(100), payload(PART), b"end"])

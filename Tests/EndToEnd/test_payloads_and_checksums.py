@@ -124,6 +124,25 @@ def test_a_wrong_checksum_in_a_trailer_stores_nothing(raw, bucket, unchanged, al
     unchanged.check()
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-amz-checksum-sha512", "AAAA")],
+        [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-xxhash64", "AAAA")],
+        [("x-amz-checksum-type", "COMPOSITE")],
+    ],
+)
+def test_what_a_completion_claims_of_the_object_is_not_ignored(s3, raw, bucket, headers):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    document = f"<Part><PartNumber>1</PartNumber><ETag>{part}</ETag></Part>"
+    body = f"<CompleteMultipartUpload>{document}</CompleteMultipartUpload>".encode()
+    answer = raw.request("POST", f"/{bucket}/k?uploadId={upload}", body, headers=headers)
+    assert (answer.status, answer.code) == (400, "InvalidRequest")
+    assert raw.request("HEAD", f"/{bucket}/k").status == 404
+    assert raw.request("POST", f"/{bucket}/k?uploadId={upload}", body).status == 200, "the upload goes on"
+
+
 def test_content_md5_is_verified(raw, bucket, unchanged):
     wrong = raw.request("PUT", f"/{bucket}/k", b"body", headers=[("Content-MD5", content_md5(b"other"))])
     assert (wrong.status, wrong.code) == (400, "BadDigest")
