@@ -43,7 +43,7 @@ struct ReplicateJob {
         let live = try context.backend(target, in: snapshot)
         let parts = try context.read { sql throws(S3Error) in try sql.versionParts(sequence: state.version.sequence) }
         let sources = state.replicas.filter { $0.state == .present }
-        guard !sources.isEmpty else { return try context.bury("no good replica of the version is left") { _ in } }
+        guard !sources.isEmpty else { return try giveUp(state.version) }
         let ranges = parts.isEmpty ? ReplicateParts.ranges(of: state.version) : nil
         if parts.isEmpty && ranges == nil {
             let source = ReplicaSource(context: context, version: state.version)
@@ -68,6 +68,17 @@ struct ReplicateJob {
         let found = try copy.send(
             to: place, on: live, try description(of: state.version, in: bucket, nil, snapshot), grant)
         return try commit(place, live, sizeBytes: state.version.sizeBytes, found: found)
+    }
+
+    /// No replica is good; a person who tries again what is given up here finds out which store has the right bytes again.
+    private func giveUp(_ version: ObjectVersion) throws(JobFailure) -> JobOutcome {
+        try context.bury("no good replica of the version is left") { sql throws(S3Error) in
+            for replica in try sql.replicas(of: versionID) where replica.state == .damaged {
+                try sql.insertJob(
+                    kind: .verify, bucketID: version.bucketID, versionID: versionID, backendID: replica.backendID,
+                    notBefore: .now())
+            }
+        }
     }
 
     /// The checksum of an adopted object of parts, of whose content nothing is known.

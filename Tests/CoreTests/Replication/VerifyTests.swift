@@ -81,6 +81,30 @@ import Testing
         #expect(try world.jobs() == [])
     }
 
+    @Test(arguments: ["fi", "de"])
+    func `with all replicas bad each one can be tried again, whichever has the right bytes then`(_ right: String) throws
+    {
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
+        for name in ["fi", "de"] {
+            try world.corrupt(version, on: name, to: "woof")
+            try verify(version, on: name)
+        }
+        try world.drain()
+        // A copy that was tried before the second replica was found bad waits for its next attempt.
+        try world.passTime()
+        try world.drain()
+        #expect(try world.replicas(version) == ["fi": .damaged, "de": .damaged])
+        #expect(Set(try world.jobs().map(\.state)) == [.dead])
+        try world.corrupt(version, on: right, to: "meow")
+        let id = try world.id(right)
+        let job = try #require(try world.jobs(.dead).first { $0.kind == .verify && $0.backendID == id })
+        #expect(try world.database.write { sql throws(S3Error) in try sql.reviveJob(id: job.id) })
+        try world.drain()
+        #expect(try world.replicas(version) == ["fi": .present, "de": .present])
+        for name in ["fi", "de"] { #expect(try world.contents(name).values.sorted() == ["meow"]) }
+        #expect(try world.jobs().filter { $0.state != .dead } == [])
+    }
+
     @Test func `a damaged replica is no source, and with no other the copy is a dead letter`() throws {
         let version = try world.put("cat.jpg", "meow", present: ["fi"], pending: ["de"])
         try world.corrupt(version, on: "fi", to: "woof")

@@ -88,9 +88,11 @@ import Testing
         #expect(job.lastError?.contains("no good replica") == true)
         let told = try #require(try world.jobs(.dead).first)
         #expect(told.kind == .verify)
-        try world.corrupt(version, on: "fi", to: "meow")
         try world.passTime()
         #expect(try world.drain().copied == 0)
+        #expect(Set(try world.jobs().map(\.state)) == [.dead], "another reading has found the same")
+        #expect(try world.replicas(version) == ["fi": .damaged, "de": .pending])
+        try world.corrupt(version, on: "fi", to: "meow")
         #expect(try world.database.write { sql throws(S3Error) in try sql.reviveJob(id: told.id) })
         #expect(try world.drain().copied == 1)
     }
