@@ -427,13 +427,20 @@ class TestTheForm:
         assert (answer.status, answer.code) == (412, "PreconditionFailed")
 
     def test_no_key(self, form, refused):
-        own = form()
-        refused(own.post([field for field in own.signed() if field[0] != "key"]), 403, "AccessDenied")
+        own, asks = form(), "must contain a field named 'key'"
+        refused(own.post([field for field in own.signed() if field[0] != "key"]), 400, "InvalidArgument", asks)
         own.conditions = own.conditions[:1]
-        refused(own.post([field for field in own.signed() if field[0] != "key"]), 400, "UserKeyMustBeSpecified")
-        refused(form(key="").post(), 400, "UserKeyMustBeSpecified")
+        refused(own.post([field for field in own.signed() if field[0] != "key"]), 400, "InvalidArgument", asks)
+        refused(form(key="").post(), 400, "InvalidArgument", "length greater than 0")
         refused(form(key="k" * 1025).post(), 400, "KeyTooLongError")
         refused(form(key="a\0b").post(), 400, "InvalidURI")  # no URI and no XML document could name it
+
+    def test_a_file_in_front_of_the_fields_is_told_of_their_order(self, form, refused):
+        own = form()
+        fields = b"".join(part(f'name="{name}"', value.encode()) for name, value in own.signed())
+        body = part('name="file"; filename="cat.jpg"', b"meow") + fields + f"--{BOUNDARY}--\r\n".encode()
+        answer = refused(own.post(body=body), 400, "InvalidArgument", "check the order of the fields")
+        assert answer.xml.findtext("ArgumentName") == "key"
 
     def test_no_file_and_two_files(self, form, refused):
         own = form()

@@ -93,13 +93,16 @@ enum PostSignature {
     }
 
     private static func required(_ name: StaticString, _ form: PostForm) throws(S3Error) -> [UInt8] {
-        guard let value = form[name], !value.isEmpty else {
-            throw S3Error(
-                .invalidArgument,
-                "Bucket POST must contain a field named '\(name)'.  If it is specified, please check the order of the fields."
-            ).detail("ArgumentName", name.description)
-        }
+        guard let value = form[name], !value.isEmpty else { throw missing(name) }
         return value
+    }
+
+    /// For a field that is not there before the file: what comes after it counts for nothing.
+    static func missing(_ name: StaticString) -> S3Error {
+        S3Error(
+            .invalidArgument,
+            "Bucket POST must contain a field named '\(name)'.  If it is specified, please check the order of the fields."
+        ).detail("ArgumentName", name.description)
     }
 
     private static func malformed(_ text: String) -> S3Error {

@@ -38,6 +38,9 @@ extension Authenticator {
     /// Verifies the signature of a form's policy.
     ///
     /// Returns nil for a form that is not signed at all.
+    ///
+    /// Throws `InvalidArgument` for a form without a key before anything is said of its signature, as AWS does: a form
+    /// with its file in front has neither.
     func verifyForm(
         _ request: HTTPRequest, now: Timestamp, credential: (String) throws(S3Error) -> Credential?
     ) throws(S3Error) -> (Credential, SignedForm)? {
@@ -48,6 +51,7 @@ extension Authenticator {
                 .detail("HeadersNotSigned", headers.joined(separator: ", "))
         }
         let form = try PostForm(reading: request)
+        guard form["key"] != nil else { throw PostSignature.missing("key") }
         guard let signature = try PostSignature(form, site: request.site, now: now), let text = form["policy"] else {
             return nil
         }

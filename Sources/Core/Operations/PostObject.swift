@@ -28,10 +28,10 @@ enum PostObject {
 
     /// The same request as a PutObject of the file: its headers are the form's fields.
     ///
-    /// Throws `UserKeyMustBeSpecified`, `NotImplemented`, and what the policy says of the file's size.
+    /// Throws `InvalidArgument`, `NotImplemented`, and what the policy says of the file's size.
     private static func upload(_ signed: SignedForm, _ call: Call) throws(S3Error) -> Call {
         guard let keyBytes = signed.form["key"], !keyBytes.isEmpty else {
-            throw S3Error(.userKeyMustBeSpecified).detail("ArgumentName", "key")
+            throw S3Error(.invalidArgument, "User key must have a length greater than 0.").detail("ArgumentName", "key")
         }
         let key = try ObjectKey(validating: keyBytes)
         guard signed.form["x-amz-copy-source"] == nil else {
