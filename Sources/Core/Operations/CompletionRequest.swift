@@ -137,7 +137,21 @@ struct CompletionRequest {
     }
 
     /// The one `x-amz-checksum-*` header, which here speaks of the object.
+    ///
+    /// Throws what `ChecksumClaim.named` does, and `InvalidRequest` for a value that no checksum of an object can be.
     private func claim() throws(S3Error) -> (algorithm: ChecksumAlgorithm, base64: String)? {
-        try ChecksumClaim.named(headers).map { ($0.algorithm, String(decoding: $0.field.value, as: UTF8.self)) }
+        guard let (algorithm, field) = try ChecksumClaim.named(headers) else { return nil }
+        let base64 = String(decoding: field.value, as: UTF8.self)
+        guard Self.isChecksum(base64, algorithm) else {
+            throw S3Error(.invalidRequest, "Value for \(field.name) header is invalid.")
+        }
+        return (algorithm, base64)
+    }
+
+    /// Whether `text` is a checksum, or one with the number of its parts behind a hyphen.
+    private static func isChecksum(_ text: String, _ algorithm: ChecksumAlgorithm) -> Bool {
+        let pieces = text.utf8.split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard pieces.count == 1 || DecimalNumber.parse(Array(pieces[1])) != nil else { return false }
+        return ObjectChecksum(algorithm: algorithm, base64: Array(pieces[0])) != nil
     }
 }
