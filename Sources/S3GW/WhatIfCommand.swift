@@ -19,6 +19,13 @@ struct WhatIfCommand: ParsableCommand {
     var without: String
     @OptionGroup var options: StoreOptions
 
+    func validate() throws {
+        guard without.contains(":") else { return }
+        do throws(S3Error) { _ = try BackendSelection.matching(without, []) } catch {
+            throw ValidationError(error.message)
+        }
+    }
+
     func run() throws {
         try options.run { store in
             let records = try store.read { sql throws(S3Error) in try sql.backends() }

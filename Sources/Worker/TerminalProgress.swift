@@ -15,6 +15,8 @@ final class TerminalProgress: Sendable {
 
     private static let intervalMilliseconds: Int64 = 1000
     private static let clearLine = "\r\u{1B}[K"
+    /// Back to the beginning, so that a line of the log takes its place.
+    private static let stepBack = "\r"
 
     /// Nil unless standard error is a terminal.
     init?(_ worker: Worker) {
@@ -34,10 +36,10 @@ final class TerminalProgress: Sendable {
         do throws(S3Error) {
             let left = try worker.openJobs()
             let line = state.withLock { worker.line(&$0.progress, left: left) } ?? "waiting; \(left) left"
-            show(Self.clearLine + line)
+            show(Self.clearLine + line + Self.stepBack)
         } catch {
             // The worker itself meets and logs what is wrong with the database.
-            show(Self.clearLine + (error.cause ?? error.message))
+            show(Self.clearLine + (error.cause ?? error.message) + Self.stepBack)
         }
     }
 

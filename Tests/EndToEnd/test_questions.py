@@ -96,6 +96,8 @@ def test_whatif_counts_what_moves(world):
     assert world.cli("whatif", "--without", "nobody").returncode == 1
     assert world.cli("whatif", "--without", "country:SE").returncode == 1
     assert world.cli("whatif").returncode == 2
+    # Exit code 1 would be a finding.
+    assert world.cli("whatif", "--without", "contry:DE").returncode == 2
 
 
 def test_whatif_names_the_buckets_that_would_break(world):
