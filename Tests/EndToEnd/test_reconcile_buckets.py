@@ -240,3 +240,16 @@ def test_in_an_adopted_bucket_only_what_was_adopted_or_written_by_us_is_ours(sta
     compare(stack)
     left = {each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"] if "~" not in each["Key"]}
     assert left == set(bodies) - replaced - {"old-0"} | {"stranger"}
+
+
+def test_the_records_bucket_of_a_former_master_key_is_still_known(stacks):
+    stack = started(stacks.files(reconcile_grace="0s"))
+    keys = stack.directory / "master.key"
+    former = keys.read_text()
+    keys.chmod(0o600)
+    keys.write_text("next:" + "5a" * 32 + "\n" + former)
+    stack.raw("alice").request("PUT", f"/{stack.bucket}/later", b"later")
+    settle(stack)
+    assert len([name for name in os.listdir(stack.backends["fi"]) if name.startswith("s3gr-")]) == 2
+    reconcile(stack, False)
+    assert findings(stack) == []

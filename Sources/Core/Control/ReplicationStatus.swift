@@ -16,8 +16,9 @@ package struct ReplicationStatus: Sendable {
         package var deadJobs: Int64
         package var health: BackendHealth?
 
-        /// Seconds until nothing is behind at the pace of the last minutes; nil when nothing is behind, or nothing moved.
-        package var secondsLeft: Int64? { ReplicationStatus.secondsLeft(behind, lately) }
+        /// Seconds until nothing is behind at the pace of the last minutes; nil when nothing is behind or moved, or what is
+        /// behind waits for a person.
+        package var secondsLeft: Int64? { oldest == nil ? nil : ReplicationStatus.secondsLeft(behind, lately) }
     }
 
     package static let rateMinutes: Int64 = 10
@@ -32,7 +33,8 @@ package struct ReplicationStatus: Sendable {
     package var behind: ReplicaSum { backends.reduce(ReplicaSum()) { $0 + $1.behind } }
     package var oldest: Timestamp? { backends.compactMap(\.oldest).min() }
     package var secondsLeft: Int64? {
-        Self.secondsLeft(behind, backends.reduce(ReplicaSum()) { $0 + $1.lately })
+        guard oldest != nil else { return nil }
+        return Self.secondsLeft(behind, backends.reduce(ReplicaSum()) { $0 + $1.lately })
     }
 
     package init(_ sql: any SQLConnection, at now: Timestamp = .now()) throws(S3Error) {

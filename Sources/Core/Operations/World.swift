@@ -67,12 +67,15 @@ package final class World: Sendable {
     }
 
     /// The name of the bucket for such documents on a backend.
-    func recoveryBucket(on backend: String) -> String { RecoveryBucket.names(masterKeys, backend: backend)[0] }
+    func recoveryBucket(on backend: String) -> String { recoveryBuckets(on: backend)[0] }
+
+    /// Those under former master keys, too.
+    func recoveryBuckets(on backend: String) -> [String] { RecoveryBucket.names(masterKeys, backend: backend) }
 
     /// Whether a physical bucket is one in which we keep what a rebuild needs, under any master key.
     func isRecoveryBucket(_ name: String) throws(S3Error) -> Bool {
         try snapshot().backends.values.contains { live in
-            RecoveryBucket.names(masterKeys, backend: live.name).contains(name)
+            recoveryBuckets(on: live.name).contains(name)
         }
     }
 

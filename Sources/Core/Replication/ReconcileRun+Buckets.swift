@@ -22,7 +22,7 @@ extension ReconcileRun {
         let named = all.filter { PhysicalBucketNaming.looksLikeOurs($0, backend: name) }
         let unknown = try read { sql throws(S3Error) in
             let recovery = Set(
-                [reconciler.world.recoveryBucket(on: name)]
+                reconciler.world.recoveryBuckets(on: name)
                     + (try sql.documentPlaces().filter { $0.backendID == backendID }.map(\.physicalBucket)))
             var unknown: [(name: String, mapping: BucketMapping?)] = []
             for name in named.sorted() where !recovery.contains(name) {

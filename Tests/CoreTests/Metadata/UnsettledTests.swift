@@ -51,6 +51,21 @@ import Testing
         #expect(status.deadJobs == 1 && status.backends.map(\.deadJobs) == [0, 1])
     }
 
+    @Test func `nothing is foretold where all that is behind waits for a person`() throws {
+        let world = try Self.world(settled: 0)
+        let version = try world.put("more", size: 10, present: 1, pending: 1)
+        try world.write { db in
+            _ = try db.setReplica(versionID: version.id, backendID: world.backends[1].id, state: .present)
+            let now = MetadataScenario.start.adding(seconds: 5)
+            for job in try db.claimJobs(owner: "w", limit: 9, now: now, leaseUntil: now) {
+                _ = try db.buryJob(id: job.id, fence: job.fence, error: "e")
+            }
+        }
+        let status = try world.read { try ReplicationStatus($0, at: .now()) }
+        #expect(status.versionsBehind > 0 && status.backends[1].lately.replicas == 1)
+        #expect(status.secondsLeft == nil && status.backends[1].secondsLeft == nil)
+    }
+
     private static func steps(settled: Int) throws -> Int {
         let world = try world(settled: settled)
         return try world.read { db in
