@@ -69,7 +69,7 @@ struct RequestReader {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             let code = errno
-            guard code != ENOENT || !slot.hasPeerLeft() else { throw S3Error(.incompleteBody, "The client left.") }
+            guard code != ENOENT || !slot.hasPeerLeft() else { throw S3Error.clientLeft }
             let cause = "nginx's body file cannot be read: \(SystemError.text(code)); see docs/nginx.md"
             throw S3Error(.internalError, cause: cause)
         }

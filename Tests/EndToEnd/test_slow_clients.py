@@ -58,3 +58,16 @@ def test_one_that_does_not_read_gets_a_share_and_no_more(stack, sign):
     finally:
         for reader in held:
             reader.close()
+
+
+def test_uploads_that_are_given_up_are_no_failure_of_ours(stacks):
+    stack = stacks.files().start()
+    bucket, raw = stack.new_bucket("alice"), stack.raw("alice")
+    upload = raw.build("PUT", f"/{bucket}/k", b"x" * 300_000).bytes()
+    for _ in range(200):
+        with raw.connect() as connection:
+            connection.sendall(upload)  # and away, before the answer: nginx removes the body
+    wait_until(lambda: not any(stack.spool.iterdir()), "nginx is done with all of them")
+    assert raw.request("PUT", f"/{bucket}/after", b"x").status == 200
+    lines = (stack.directory / "s3gw-fcgi.log").read_text().splitlines()
+    assert not [line for line in lines if '"level":"error"' in line or "backend failed" in line]

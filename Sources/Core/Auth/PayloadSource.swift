@@ -28,7 +28,7 @@ final class PayloadSource {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             // It was there when the request came: nginx removes it when the client leaves.
-            guard errno != ENOENT else { throw S3Error(.incompleteBody, "The client left.") }
+            guard errno != ENOENT else { throw S3Error.clientLeft }
             throw S3Error(.internalError, cause: "cannot open the spool file: \(SystemError.text(errno))")
         }
         var status = stat()

@@ -207,11 +207,24 @@ package struct BackendError: Error, Sendable, Equatable {
     package let cause: String
     /// The store kept us waiting until a deadline, instead of failing at once.
     package let isHang: Bool
+    /// The content could not be had because the client that sent it has left.
+    package let hasClientLeft: Bool
 
-    package init(_ kind: Kind, backend: String, _ cause: String, isHang: Bool = false) {
+    package init(
+        _ kind: Kind, backend: String, _ cause: String, isHang: Bool = false, hasClientLeft: Bool = false
+    ) {
         self.kind = kind
         self.backend = backend
         self.cause = cause
         self.isHang = isHang
+        self.hasClientLeft = hasClientLeft
+    }
+
+    /// The content for `backend` could not be had, which is no failure of the backend.
+    package init(noContent error: S3Error, for backend: String) {
+        self.init(
+            .stopped, backend: backend, error.cause ?? error.message,
+            hasClientLeft: error.code == S3Error.clientLeft.code && error.cause == nil
+        )
     }
 }

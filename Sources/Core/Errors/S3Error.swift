@@ -33,6 +33,9 @@ package struct S3Error: Error, Sendable {
         self.cause = cause
     }
 
+    /// The client left and nginx removed its body: nobody hears this, and nobody failed.
+    package static let clientLeft = S3Error(.incompleteBody, "The client left.")
+
     /// `NotImplemented` for a header or an element of a document, by name.
     package static func unimplemented(_ kind: UnimplementedKind, _ name: String) -> S3Error {
         S3Error(

@@ -19,7 +19,7 @@ extension ObjectContent {
     ) throws(BackendError) -> PutReceipt {
         let source: PayloadReader
         do throws(S3Error) { source = try makeReader() } catch {
-            throw BackendError(.stopped, backend: live.name, error.cause ?? error.message)
+            throw BackendError(noContent: error, for: live.name)
         }
         var receipt = try live.observe { backend throws(BackendError) in
             try backend.put(object, from: source, description: description, grant: grant)

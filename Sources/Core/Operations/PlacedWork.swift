@@ -11,7 +11,7 @@ struct PlacedWork: Sendable {
         case done(backendID: Int64, Value)
         case failed(backendID: Int64, BackendError)
         /// Our own side failed: no other backend would fare better.
-        case impossible(cause: String)
+        case impossible(S3Error)
     }
 
     /// `tags` are those of the object: one of them may ask for a number of replicas.
@@ -107,8 +107,9 @@ struct PlacedWork: Sendable {
                 backendID: backendID, BackendError(.unavailable, backend: live.name, error.cause ?? error.message))
         }
         do throws(BackendError) { return .done(backendID: backendID, try body(live, input)) } catch {
-            return error.kind == .stopped
-                ? .impossible(cause: "\(error.backend): \(error.cause)") : .failed(backendID: backendID, error)
+            guard error.kind == .stopped else { return .failed(backendID: backendID, error) }
+            let cause = "\(error.backend): \(error.cause)"
+            return .impossible(error.hasClientLeft ? .clientLeft : S3Error(.internalError, cause: cause))
         }
     }
 
@@ -124,7 +125,7 @@ struct PlacedWork: Sendable {
                 let cause = "\(error.backend): \(error.cause)"
                 failures[backendID] = cause
                 call.log.warning("backend failed", metadata: call.logMetadata(cause: cause))
-            case .impossible(let cause): throw S3Error(.internalError, cause: cause)
+            case .impossible(let error): throw error
             }
         }
     }

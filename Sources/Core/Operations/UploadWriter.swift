@@ -194,7 +194,7 @@ struct PartContent: Sendable {
     /// Throws `.stopped` when the content itself cannot be had, which is no failure of the backend.
     func reader(for live: LiveBackend) throws(BackendError) -> PayloadReader {
         do throws(S3Error) { return try makeReader() } catch {
-            throw BackendError(.stopped, backend: live.name, error.cause ?? error.message)
+            throw BackendError(noContent: error, for: live.name)
         }
     }
 }
