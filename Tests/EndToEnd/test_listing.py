@@ -151,6 +151,13 @@ def test_the_answer_repeats_the_question(raw, listed):
     }
 
 
+def test_start_after_is_repeated_on_every_page(s3, listed):
+    first = s3.list_objects_v2(Bucket=listed, StartAfter="a", MaxKeys=1)
+    second = s3.list_objects_v2(Bucket=listed, StartAfter="a", ContinuationToken=first["NextContinuationToken"])
+    assert (first["StartAfter"], second["StartAfter"]) == ("a", "a")
+    assert second["Contents"][0]["Key"] > first["Contents"][0]["Key"], "the token says where the page begins"
+
+
 def test_the_owner_is_given_when_asked_for_and_always_in_version_one(gateway, s3, listed):
     owner = gateway.tenants["alice"].canonical_id
     assert all("Owner" not in entry for entry in s3.list_objects_v2(Bucket=listed)["Contents"])

@@ -17,7 +17,7 @@ enum ListObjects {
         xml.openRoot("ListBucketResult")
         xml.element("Name", bucket.name.text)
         parameters.write("Prefix", parameters.prefix, to: &xml)
-        if !startAfter.isEmpty, token == nil { parameters.write("StartAfter", startAfter, to: &xml) }
+        if !startAfter.isEmpty { parameters.write("StartAfter", startAfter, to: &xml) }
         xml.element("KeyCount", page.entries.count)
         xml.element("MaxKeys", parameters.maxKeys)
         if !parameters.delimiter.isEmpty { parameters.write("Delimiter", parameters.delimiter, to: &xml) }
