@@ -68,6 +68,18 @@ def test_metadata_above_two_kilobytes_is_refused(raw, gateway, bucket):
     put(raw, f"/{bucket}/k", headers=[("x-amz-meta-a", "v" * 2047)])
 
 
+@pytest.mark.parametrize("name", ["x-amz-meta-a", "Cache-Control", "Content-Type"])
+@pytest.mark.parametrize("value", ["\x04", "h\x04w", "a\x7fb"])
+def test_a_header_that_no_answer_could_repeat_is_refused(raw, gateway, bucket, name, value):
+    before = gateway.stored()
+    for path in (f"/{bucket}/k", f"/{bucket}/k?uploads"):
+        answer = raw.request("POST" if path.endswith("uploads") else "PUT", path, headers=[(name, value)])
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), answer.body
+        assert answer.xml.findtext("ArgumentName") == name.lower()
+    assert gateway.stored() == before
+    put(raw, f"/{bucket}/k", headers=[(name, "a\tb")])
+
+
 def test_an_overwrite_replaces_bytes_headers_and_metadata_together(raw, bucket):
     put(raw, f"/{bucket}/k", b"first", headers=[("x-amz-meta-only", "first"), ("Cache-Control", "no-store")])
     put(raw, f"/{bucket}/k", b"second, longer")

@@ -15,7 +15,7 @@ enum ObjectHeaders {
 
     /// Picks what a write stores.
     ///
-    /// Throws `MetadataTooLarge`.
+    /// Throws `MetadataTooLarge`, and `InvalidArgument` for a control character, which no answer could give back.
     static func stored(from headers: HeaderFields) throws(S3Error) -> [HeaderField] {
         var stored = [
             HeaderField(
@@ -35,6 +35,10 @@ enum ObjectHeaders {
             throw S3Error(.metadataTooLarge).detail("Size", String(userBytes))
                 .detail("MaxSizeAllowed", String(maximumUserMetadataBytes))
         }
+        for field in stored where !field.value.allSatisfy(isValueByte) {
+            throw S3Error(.invalidArgument, "A header has a byte that none may have.").detail(
+                "ArgumentName", field.name)
+        }
         return stored
     }
 
@@ -46,6 +50,9 @@ enum ObjectHeaders {
         }
         return value
     }
+
+    /// RFC 9110 5.5: a field's value has no control character but the tab.
+    private static func isValueByte(_ byte: UInt8) -> Bool { (byte >= 0x20 && byte != 0x7F) || byte == 0x09 }
 
     /// Content-Encoding without `aws-chunked`, which belongs to the transfer and not to the object.
     private static func contentEncoding(_ headers: HeaderFields) -> HeaderField? {
