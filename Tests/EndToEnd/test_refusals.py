@@ -157,6 +157,10 @@ def test_an_authorization_header_that_says_nothing_usable(refused, value):
         refused(403, {"AccessDenied"}, tamper=tamper)
 
 
+def test_an_empty_authorization_header_is_none(refused):
+    refused(403, "AccessDenied", tamper=set_header("Authorization", ""))
+
+
 def test_host_must_be_signed(refused):
     refused(403, {"AccessDenied", "SignatureDoesNotMatch"}, signed_names=["x-amz-content-sha256", "x-amz-date"])
 

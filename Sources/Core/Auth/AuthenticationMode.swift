@@ -12,8 +12,8 @@ enum AuthenticationMode: Equatable {
 
     static let algorithm = Array("AWS4-HMAC-SHA256".utf8)
 
-    /// Throws `InvalidArgument` when two modes are present or the header is of an unknown kind, and `InvalidRequest` for
-    /// Signature Version 2.
+    /// Throws `InvalidArgument` when two modes are present or the header is of an unknown kind, `InvalidRequest` for
+    /// Signature Version 2, and `AccessDenied` for an empty header, as for none.
     init(of request: HTTPRequest) throws(S3Error) {
         let authorization = request.headers["authorization"]
         let isForm = Self.isForm(request)
@@ -61,6 +61,7 @@ enum AuthenticationMode: Equatable {
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 
     private static func checkKind(_ authorization: [UInt8]) throws(S3Error) {
+        guard !authorization.isEmpty else { throw S3Error(.accessDenied) }
         let word = authorization.prefix { $0 != 0x20 }
         if word.elementsEqual(algorithm) { return }
         if word.elementsEqual("AWS".utf8) || word.elementsEqual("AWS4-ECDSA-P256-SHA256".utf8) {

@@ -57,7 +57,7 @@ import Testing
     @Test(arguments: [
         ("AWS AKIATEST:c2lnbmF0dXJl", S3Error.Code.invalidRequest),
         ("AWS4-ECDSA-P256-SHA256 Credential=x", .invalidRequest),
-        ("Basic dTpw", .invalidArgument), ("Bearer x", .invalidArgument), ("", .invalidArgument),
+        ("Basic dTpw", .invalidArgument), ("Bearer x", .invalidArgument), ("", .accessDenied),
         ("aws4-hmac-sha256 Credential=x", .invalidArgument), ("AWS4-HMAC-SHA256", .authorizationHeaderMalformed),
     ])
     func `other kinds of authorization are refused clearly`(value: String, wanted: S3Error.Code) {
