@@ -27,7 +27,8 @@ def pytest_runtest_makereport(item, call):
     """Adds the ends of the logs of the stacks a failed test used."""
     outcome = yield
     report = outcome.get_result()
-    if report.failed:
+    # At a teardown the logs may be gone already; a process that does not end tells its own.
+    if report.failed and call.when != "teardown":
         for value in getattr(item, "funcargs", {}).values():
             for stack in value.stacks if isinstance(value, StackFactory) else [value]:
                 if isinstance(stack, Stack):
