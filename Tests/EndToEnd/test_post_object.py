@@ -74,14 +74,8 @@ class Form:
     def post(self, fields=None, body=None, target=None, headers=(), content_type=None, host=None):
         body = body if body is not None else self.body(self.signed() if fields is None else fields)
         content_type = content_type or f"multipart/form-data; boundary={BOUNDARY}"
-        request = self.raw.build(
-            "POST",
-            target or f"/{self.bucket}",
-            body,
-            sign=None,
-            headers=[("Content-Type", content_type), *headers],
-            host=host,
-        )
+        headers = [("Content-Type", content_type), *headers]
+        request = self.raw.build("POST", target or f"/{self.bucket}", body, sign=None, headers=headers, host=host)
         return self.raw.exchange(request.bytes(), "POST")
 
 
