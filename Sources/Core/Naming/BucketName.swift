@@ -1,9 +1,8 @@
 /// A bucket name that obeys the S3 naming rules for general purpose buckets.
 ///
-/// 3...63 bytes of `a-z 0-9 - .`, beginning and ending with a letter or digit, without `..`, `.-` and `-.`, not
-/// shaped like an IPv4 address, without the reserved prefixes and suffixes.
-/// Source: Amazon S3 User Guide, "General purpose bucket naming rules"; that the labels between dots begin and end with
-/// a letter or digit is of its older text, and AWS still holds to it.
+/// 3...63 bytes of `a-z 0-9 - .`, beginning and ending with a letter or digit, without `..`, not shaped like an IPv4
+/// address, without the reserved prefixes and suffixes.
+/// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
 package struct BucketName: Hashable, Sendable, CustomStringConvertible {
     package let text: String
 
@@ -28,10 +27,9 @@ package struct BucketName: Hashable, Sendable, CustomStringConvertible {
         else { return false }
         var previous: UInt8 = 0
         for byte in bytes {
-            let (isDot, isHyphen) = (byte == UInt8(ascii: "."), byte == UInt8(ascii: "-"))
-            guard isLetterOrDigit(byte) || isHyphen || isDot else { return false }
-            if previous == UInt8(ascii: ".") && (isDot || isHyphen) { return false }
-            if previous == UInt8(ascii: "-") && isDot { return false }
+            let isDot = byte == UInt8(ascii: ".")
+            guard isLetterOrDigit(byte) || byte == UInt8(ascii: "-") || isDot else { return false }
+            if isDot && previous == UInt8(ascii: ".") { return false }
             previous = byte
         }
         return !isIPv4Shaped(bytes)
