@@ -63,6 +63,8 @@ def test_a_stranger_cannot_tell_another_tenants_bucket_from_one_that_does_not_ex
         "-begins",
         "ends-",
         "a..b",
+        "a.-b",
+        "a-.b",
         "192.168.5.4",
         "xn--prefix",
         "name-s3alias",

@@ -35,6 +35,9 @@ package struct BucketName: Hashable, Sendable, CustomStringConvertible {
         return !isIPv4Shaped(bytes)
     }
 
+    /// AWS makes no such bucket, though the rules do not say so any more; an imported one keeps its name.
+    var hasHyphenBesideDot: Bool { zip(text.utf8, text.utf8.dropFirst()).contains { Set([$0, $1]) == Set(".-".utf8) } }
+
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || isDigit(byte)
     }

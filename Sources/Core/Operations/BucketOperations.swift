@@ -11,8 +11,8 @@ enum BucketOperations {
 
     /// Makes the bucket, and its physical buckets on the backends that placement puts first.
     ///
-    /// Throws `InvalidLocationConstraint` when no backend has a named location or policy leaves too few of them, and
-    /// `BucketAlreadyOwnedByYou`.
+    /// Throws `InvalidLocationConstraint` when no backend has a named location or policy leaves too few of them,
+    /// `InvalidBucketName` and `BucketAlreadyOwnedByYou`.
     static func create(_ call: Call) throws(S3Error) -> Answer {
         guard let name = call.route.bucket else { throw S3Error(.invalidBucketName) }
         try UnsupportedHeaders.refuse(in: call.request.headers)
@@ -25,6 +25,7 @@ enum BucketOperations {
             }
             return created(name, call)
         }
+        guard !name.hasHyphenBesideDot else { throw S3Error(.invalidBucketName).detail("BucketName", name.text) }
         let owned = try call.database.read { sql throws(S3Error) in
             try sql.buckets(tenantID: call.tenant.id, prefix: [], after: nil, limit: maximumBucketsPerTenant).count
         }
