@@ -20,11 +20,11 @@ package enum CommandLineProgram {
             exit(0)
         } catch {
             let code = command.exitCode(for: error)
+            let message = command.fullMessage(for: error)
             guard code != .success else {
-                print(command.fullMessage(for: error))
+                if !message.isEmpty { print(message) }
                 exit(0)
             }
-            let message = command.fullMessage(for: error)
             if !message.isEmpty { complain(message) }
             exit(code == .validationFailure ? usageError.rawValue : code.rawValue)
         }
