@@ -4,12 +4,15 @@ import Logging
 package final class Gateway: Sendable {
     private let world: World
     private let authenticator: Authenticator
+    private let failures: FailureLimit
     private static let log = Logger(label: "s3gw.gateway")
     /// Codes by which the client learns what is, as it asked to.
     private static let answers: Set<S3Error.Code> = [.notModified, .preconditionFailed, .noSuchKey, .noSuchBucket]
 
-    package init(world: World) {
+    /// `failuresPerMinute` bounds failed authentications of one address or one key; 0 is no limit.
+    package init(world: World, failuresPerMinute: Int = FailureLimit.defaultMaximum) {
         self.world = world
+        failures = FailureLimit(maximum: failuresPerMinute)
         authenticator = Authenticator(signingKeys: SigningKeyCache())
     }
 
@@ -29,8 +32,37 @@ package final class Gateway: Sendable {
                 try serve(request, in: snapshot, on: &wire)
             }
         } catch {
-            refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
+            guard let tooMany = tooManyFailures(error, request) else {
+                return refuse(error, rawPath: request.target.rawPath, id: request.id, on: &wire)
+            }
+            answer(tooMany, rawPath: request.target.rawPath, id: request.id, on: &wire)
         }
+    }
+
+    /// What is answered, and not logged, in the place of `error` when its sender has failed to authenticate too often;
+    /// nil when `error` is to be told.
+    private func tooManyFailures(_ error: S3Error, _ request: HTTPRequest) -> S3Error? {
+        guard error.isFailedAuthentication else { return nil }
+        tellSuppressedFailures()
+        let accessKeyID = error.details.first { $0.name == "AWSAccessKeyId" }?.value ?? ""
+        switch failures.count(
+            address: request.remoteAddress, accessKeyID: accessKeyID, now: MonotonicClock.milliseconds())
+        {
+        case .within: return nil
+        case .above(let seconds): return S3Error(.slowDown).header("Retry-After", String(seconds))
+        }
+    }
+
+    /// Logs, once for each minute in which there were any, how many failed authentications were not logged one by one;
+    /// called every so often, because the last of them may have no successor, and when the process ends.
+    package func tellSuppressedFailures(atEnd: Bool = false) {
+        guard let summary = failures.summary(now: atEnd ? .max : MonotonicClock.milliseconds()) else { return }
+        Self.log.warning(
+            "failed authentications above the limit",
+            metadata: [
+                "count": .stringConvertible(summary.count), "address": "\(summary.address)",
+                "key": "\(summary.accessKeyID)",
+            ])
     }
 
     /// Answers one request in the world of `snapshot`, or throws before anything was sent; the body of this function is the
@@ -62,8 +94,17 @@ package final class Gateway: Sendable {
     private func authenticate(
         _ request: inout HTTPRequest, _ snapshot: WorldSnapshot
     ) throws(S3Error) -> (Tenant, PayloadMode, SignedForm?) {
-        let authentication = try authenticator.authenticate(&request, now: request.receivedAt) {
-            accessKeyID throws(S3Error) in try snapshot.credential(accessKeyID)
+        let authentication: Authentication
+        do throws(S3Error) {
+            authentication = try authenticator.authenticate(&request, now: request.receivedAt) {
+                accessKeyID throws(S3Error) in try snapshot.credential(accessKeyID)
+            }
+        } catch {
+            var error = error
+            // Who is told the right region asks again; and what is wrong on our side is nobody's failure.
+            let isAnswer = error.code.status >= 500 || error.details.contains { $0.name == "Region" }
+            error.isFailedAuthentication = !isAnswer
+            throw error
         }
         switch authentication {
         case .anonymous: throw S3Error(.accessDenied)
@@ -149,6 +190,10 @@ package final class Gateway: Sendable {
     /// Sends the error document, also for a request that could not even be read; a 304 has none.
     package func refuse(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
         log(error, rawPath: rawPath, id: id)
+        answer(error, rawPath: rawPath, id: id, on: &wire)
+    }
+
+    private func answer(_ error: S3Error, rawPath: [UInt8], id: RequestID, on wire: inout some Wire & ~Copyable) {
         let isNotModified = error.code == .notModified
         var head = ResponseHead(status: error.code.status, contentLength: isNotModified ? nil : 0)
         head.add("x-amz-request-id", id.description)

@@ -30,15 +30,16 @@ struct RequestProcess: ParsableCommand {
             throw ExitCode(3)
         }
         let world = try openWorld(settings, log)
-        let gateway = Gateway(world: world)
+        let gateway = Gateway(world: world, failuresPerMinute: settings.failedAuthenticationsPerMinute)
         let health = HealthThread(world: world)
         guard health.start() else { throw ExitCode(3) }
         let threads = try startThreads(settings, gateway, log)
         let watcher = Thread.start { Self.watchMaster() }
         guard watcher != nil else { throw ExitCode(3) }
         Self.reportReady()
-        Self.waitForStop(threads, log)
+        Self.waitForStop(threads, gateway, log)
         let cut = threads.stop(timeoutMilliseconds: settings.drainTimeoutMilliseconds)
+        gateway.tellSuppressedFailures(atEnd: true)
         guard cut == 0 else {
             log.error("requests were cut at the drain deadline", metadata: ["requests": .stringConvertible(cut)])
             // Threads still use what static destructors would take down.
@@ -80,9 +81,10 @@ struct RequestProcess: ParsableCommand {
     }
 
     /// Returns when this process is told to finish.
-    private static func waitForStop(_ threads: RequestThreads, _ log: Logger) {
+    private static func waitForStop(_ threads: RequestThreads, _ gateway: Gateway, _ log: Logger) {
         while true {
             threads.tick()
+            gateway.tellSuppressedFailures()
             switch Signals.next(milliseconds: AcceptTurn.patienceMilliseconds) {
             case SIGQUIT, SIGTERM: return
             case SIGUSR1:

@@ -22,6 +22,7 @@ package struct Configuration: Sendable {
     /// Nil is standard error.
     package let logFile: String?
     package let drainTimeoutMilliseconds: Int
+    package let failedAuthenticationsPerMinute: Int
     package let pidFile: String?
     package let workerConcurrency: Int
     package let workerPollIntervalMilliseconds: Int
@@ -86,6 +87,7 @@ package struct Configuration: Sendable {
         logLevel = reader.word("log-level")
         logFile = reader.path("log-file")
         drainTimeoutMilliseconds = reader.duration("drain-timeout")
+        failedAuthenticationsPerMinute = reader.integer("failed-authentications-per-minute")
         pidFile = reader.path("pid-file")
         workerConcurrency = reader.integer("worker-concurrency")
         workerPollIntervalMilliseconds = reader.duration("worker-poll-interval")

@@ -62,6 +62,11 @@ package struct ConfigurationKey: Sendable {
             name: "drain-timeout", kind: .duration(milliseconds: 1000...86_400_000), defaultValue: "60s",
             help: "How long a process that stops may finish the requests it has."),
         Self(
+            name: "failed-authentications-per-minute", kind: .integer(0...1_000_000), defaultValue: "1000",
+            help:
+                "How many failures of one address, or with one key, a process answers and logs one by one; 0 is no limit."
+        ),
+        Self(
             name: "pid-file", kind: .path(maximumBytes: maximumPathBytes), defaultValue: nil,
             help: "Where the pool master writes its process id."),
         Self(

@@ -26,6 +26,8 @@ package struct S3Error: Error, Sendable {
     package var details: [(name: String, value: String)] = []
     /// Headers added to the answer, such as `Retry-After` or `Content-Range`.
     package var headers: [(name: String, value: String)] = []
+    /// Whether the sender claimed to be somebody and did not prove it; `FailureLimit` counts these.
+    package var isFailedAuthentication = false
 
     package init(_ code: Code, _ message: String? = nil, cause: String? = nil) {
         self.code = code
