@@ -87,9 +87,13 @@ import Testing
         let replayed = SignedRequest(addedHeaders: [(name, value)])
         #expect(code(try replayed.byQuery()) == .accessDenied)
         #expect(code(try replayed.byHeader()) == .accessDenied)
+        // Nor is it one of those that the query carries.
+        let hoisted = SignedRequest(query: [("x-amz-meta-b", "c")], addedHeaders: [(name, value)])
+        #expect(code(try hoisted.byQuery()) == .accessDenied)
     }
 
-    @Test func `host must be signed, and each name only once`() {
+    @Test func `host must be there and signed, and each name only once`() {
+        #expect(code(try SignedRequest(removedHeaders: ["host"]).byHeader()) == .accessDenied)
         let unsigned = SignedRequest(changeAuthorization: { $0.replacing("=host;", with: "=") })
         #expect(code(try unsigned.byHeader()) == .accessDenied)
         let twice = SignedRequest(changeAuthorization: { $0.replacing("=host;", with: "=host;host;") })

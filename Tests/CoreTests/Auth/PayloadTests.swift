@@ -63,6 +63,10 @@ import Testing
         let printed = vector.framedBody.replacing(name + [13, 10], with: name + [10, 13, 10])
         #expect(printed != vector.framedBody)
         _ = try PayloadVerifier.readChunked(.memory(printed), format, mode, &digests)
+        // Nobody signed what stands behind the signature.
+        let more = vector.framedBody.dropLast(2) + Array("x-amz-meta-a:b\r\n\r\n".utf8)
+        let body = RequestBody.memory(Array(more))
+        #expect(refusal { try PayloadVerifier.readChunked(body, format, mode, &digests) } == .malformedTrailer)
     }
 
     // MARK: What a good signer signs passes, any flipped byte fails
@@ -168,6 +172,9 @@ import Testing
         #expect(refusal { try verify(other, unsignedTrailer, length5, trailer64) } == .malformedTrailer)
         #expect(refusal { try verify(hello, unsignedTrailer, length5) } == .malformedTrailer)
         #expect(refusal { try verify("hello", .unsigned, trailer64) } == .malformedTrailer)
+        let twice =
+            String(decoding: hello.utf8.dropLast(2), as: UTF8.self) + "x-amz-checksum-crc64nvme:M3eFcAZSQlc=\r\n\r\n"
+        #expect(refusal { try verify(twice, unsignedTrailer, length5, trailer64) } == .malformedTrailer)
         let signed = "5\r\nhello\r\n0\r\nx-amz-trailer-signature:00\r\n\r\n"
         #expect(refusal { try verify(signed, unsignedTrailer, length5) } == .malformedTrailer)
     }
