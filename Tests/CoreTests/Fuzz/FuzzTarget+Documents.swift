@@ -46,6 +46,8 @@ extension FuzzTarget {
             try UnsupportedHeaders.refuse(in: request.headers)
             return true
         }
+        let source = Outcome { () throws(S3Error) in try CopySource(request.headers) }.value
+        if let source, source.key.bytes.isEmpty || source.bucket.text.contains("/") { return "a source that is no key" }
         let conditions = Conditions(request.headers)
         _ = Outcome { () throws(S3Error) in
             try conditions.checkWriteForm()

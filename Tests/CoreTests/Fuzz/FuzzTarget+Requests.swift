@@ -66,4 +66,22 @@ extension FuzzTarget {
         }
         return nil
     }
+
+    /// A policy that was read is told in words that read as the same one, and its numbers can be kept together.
+    static func policy(_ bytes: [UInt8]) -> String? {
+        let read: PolicyDocument
+        do throws(PolicyError) { read = try PolicyDocument(parsing: bytes) } catch { return nil }
+        let again: PolicyDocument
+        do throws(PolicyError) { again = try PolicyDocument(parsing: read.json) } catch {
+            return "does not read after writing: \(error)"
+        }
+        guard again == read else { return "reads differently after writing" }
+        if let count = read.replicas.count {
+            guard PolicyDocument.replicaCounts.contains(count) else { return "a number of replicas that cannot be" }
+            if let acknowledge = read.replicas.acknowledge, !(1...count).contains(acknowledge.resolved(count: count)) {
+                return "more acknowledgements than replicas"
+            }
+        }
+        return nil
+    }
 }

@@ -1,10 +1,10 @@
 @testable import Core
 
-/// What a fuzzer feeds with bytes: one reader of client input each, with what must hold for every input.
+/// What a fuzzer feeds with bytes: one reader of input each, with what must hold for every input.
 ///
 /// `Fuzz/LibFuzzer.swift` is built from this file too; `FuzzCorpusTests` replays the committed corpora.
 enum FuzzTarget: String, CaseIterable, Sendable {
-    case xml, request, chunked, form, signature, completion, deletion, lifecycle
+    case xml, request, chunked, form, signature, completion, deletion, lifecycle, policy
 
     /// Longer inputs find nothing more and cost time.
     static let maximumBytes = 64 * 1024
@@ -23,6 +23,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .completion: Self.completion(bytes)
         case .deletion: Self.deletion(bytes)
         case .lifecycle: Self.lifecycle(bytes)
+        case .policy: Self.policy(bytes)
         }
     }
 
