@@ -160,6 +160,17 @@ import Testing
         #expect(try claim("two", at: now.adding(seconds: 59)).map(\.kind) == [.removeReplica])
     }
 
+    @Test func `of two jobs of one urgency about the same bytes one is claimed at a time`() throws {
+        let version = VersionID(at: now)
+        for kind in [JobKind.endUpload, .removeReplica] { try insert(kind, version) }
+        let first = try claim("one", at: now)
+        #expect(first.map(\.kind) == [.endUpload])
+        try world.write { (db) throws in
+            for job in first { #expect(try db.finishJob(id: job.id, fence: job.fence)) }
+        }
+        #expect(try claim("one", at: now).map(\.kind) == [.removeReplica])
+    }
+
     @Test func `several workers share all jobs and never one`() throws {
         let count = 200
         for _ in 0..<count { try insert(.replicate, VersionID(at: now)) }

@@ -157,4 +157,21 @@ import Testing
         #expect(rows.map(\.verdict.role) == [.target, .refused, .target, .spare, .unhealthy])
         #expect(rows[1].verdict.reason == "tenant.residency.deny: matches country:DE")
     }
+
+    @Test func `an upload goes on at a backend that is drained, as far as all other rules allow`() throws {
+        let finnish = try policy(#"{"residency":{"allow":["country:FI"]}}"#)
+        func goesOn(_ candidate: PlacementCandidate, size: Int64 = 1) -> Bool {
+            Placement.continuing(finnish, candidate, sizeBytes: size)?.backendID == candidate.backendID
+        }
+        #expect(goesOn(Self.backend(1, "fi-1", country: "FI", state: .draining)))
+        #expect(!goesOn(Self.backend(1, "fi-1", country: "FI", state: .draining, healthy: false)))
+        for state in [BackendState.active, .readOnly, .offline, .lost] {
+            #expect(!goesOn(Self.backend(1, "fi-1", country: "FI", state: state)))
+        }
+        // A policy that became narrower since holds for the parts that are still to come.
+        #expect(!goesOn(Self.backend(2, "de-1", country: "DE", state: .draining)))
+        #expect(!goesOn(Self.backend(3, "no-1", state: .draining)))
+        #expect(goesOn(Self.backend(1, "fi-1", country: "FI", state: .draining, limit: 5), size: 5))
+        #expect(!goesOn(Self.backend(1, "fi-1", country: "FI", state: .draining, limit: 5), size: 6))
+    }
 }
