@@ -78,6 +78,40 @@ import Testing
         #expect(try world.contents("fr").isEmpty)
     }
 
+    @Test func `what may be the last good bytes of a version are not removed`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
+        let (good, bad) = (try world.id("de"), try world.id("fi"))
+        try world.database.write { sql throws(S3Error) in
+            try sql.setReplica(versionID: version.id, backendID: good, state: .removing)
+            try sql.insertJob(
+                kind: .removeReplica, bucketID: world.bucket.id, versionID: version.id, backendID: good,
+                notBefore: ReplicationScenario.start)
+            // The one that was to stay turned out to be bad since.
+            try sql.setReplica(versionID: version.id, backendID: bad, state: .damaged)
+        }
+        let counts = try world.drain()
+        #expect(counts.removed == 0 && counts.retried == 1)
+        #expect(try world.contents("de").values.sorted() == ["meow"])
+    }
+
+    @Test func `nothing is removed from where a copy is still to be made`() throws {
+        let world = try ReplicationScenario()
+        let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
+        let backend = try world.id("de")
+        try world.database.write { sql throws(S3Error) in
+            try sql.setReplica(versionID: version.id, backendID: backend, state: .removing)
+            for (kind, delay) in [(JobKind.removeReplica, Int64(0)), (.replicate, 3600)] {
+                try sql.insertJob(
+                    kind: kind, bucketID: world.bucket.id, versionID: version.id, backendID: backend,
+                    notBefore: ReplicationScenario.start.adding(seconds: delay))
+            }
+        }
+        let counts = try world.drain()
+        #expect(counts.removed == 0 && counts.retried == 1)
+        #expect(try world.contents("de").values.sorted() == ["meow"])
+    }
+
     @Test func `a removal of a replica that is needed and present does nothing`() throws {
         let world = try ReplicationScenario()
         let version = try world.put("cat.jpg", "meow", present: ["fi", "de"])
