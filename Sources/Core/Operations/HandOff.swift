@@ -11,21 +11,27 @@ enum HandOff {
 
     private static let longestCarriedBytes = 24
     /// The headers that nginx/s3gw-handoff.conf carries over, in lower case, by their length.
-    private static let carried: [[[UInt8]]] = {
-        let names = [
-            "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language",
-            "content-type", "etag", "expires", "last-modified", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
-            "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-checksum-type",
-            "x-amz-expiration", "x-amz-id-2", "x-amz-request-id", "x-amz-storage-class", "x-amz-tagging-count",
-            "x-amz-version-id",
-        ].map { Array($0.utf8) }
-        return (0...longestCarriedBytes).map { length in names.filter { $0.count == length } }
-    }()
+    private static let carried: [[[UInt8]]] = byLength(usual + seldom)
+    private static let usual = [
+        "accept-ranges", "content-type", "etag", "last-modified", "x-amz-checksum-crc32", "x-amz-checksum-crc64nvme",
+        "x-amz-checksum-type", "x-amz-id-2", "x-amz-request-id", "x-amz-version-id",
+    ]
+    /// Those that nginx looks for only when it is told so: looking for one that is not there is what costs most.
+    private static let seldom = [
+        "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
+        "x-amz-checksum-crc32c", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-expiration",
+        "x-amz-storage-class", "x-amz-tagging-count",
+    ]
+    private static let carriedSeldom: [[[UInt8]]] = byLength(seldom)
+
+    private static func byLength(_ names: [String]) -> [[[UInt8]]] {
+        (0...longestCarriedBytes).map { length in names.map { Array($0.utf8) }.filter { $0.count == length } }
+    }
 
     /// What nginx would carry over by itself, and keep beside ours when it comes back to us: it goes under another name.
     private static let renamed: [(name: [UInt8], other: String)] = [
-        ("accept-ranges", "X-S3gw-Accept-Ranges"), ("cache-control", "X-S3gw-Cache-Control"),
-        ("content-disposition", "X-S3gw-Content-Disposition"), ("expires", "X-S3gw-Expires"),
+        ("accept-ranges", "Accept-Ranges-S3gw"), ("cache-control", "Cache-Control-S3gw"),
+        ("content-disposition", "Content-Disposition-S3gw"), ("expires", "Expires-S3gw"),
     ].map { (Array($0.0.utf8), $0.1) }
 
     private static func otherName(of name: String) -> String? {
@@ -35,10 +41,10 @@ enum HandOff {
         }?.other
     }
 
-    private static func isCarried(_ name: String) -> Bool {
+    private static func isKnown(_ name: String, _ names: [[[UInt8]]]) -> Bool {
         let bytes = name.utf8
         guard bytes.count <= longestCarriedBytes else { return false }
-        return carried[bytes.count].contains { known in
+        return names[bytes.count].contains { known in
             for (one, other) in zip(known, bytes) where one != ASCII.lower(other) { return false }
             return true
         }
@@ -52,18 +58,19 @@ enum HandOff {
     ) -> ResponseHead? {
         guard call.request.site.handOffBackends.contains(live.name), head.status == 200,
             version.sizeBytes <= maximumBytes, isMD5(version.eTag), call.request.headers["range"] == nil,
-            live.breaker.admits(), head.headers.allSatisfy({ isCarried($0.name) }),
+            live.breaker.admits(), head.headers.allSatisfy({ isKnown($0.name, carried) }),
             let read = live.backend.signedRead(
                 PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey))
         else { return nil }
         // The length that the client sees is the store's answer's.
         var handOff = ResponseHead(status: head.status, contentLength: nil)
         for header in head.headers { handOff.add(otherName(of: header.name) ?? header.name, header.value) }
+        if head.headers.contains(where: { isKnown($0.name, carriedSeldom) }) { handOff.add("More-S3gw", "1") }
         handOff.add("X-Accel-Redirect", "@s3gw_backend_\(live.name)")
-        handOff.add("X-S3gw-Target", read.target)
-        handOff.add("X-S3gw-Host", read.host)
-        handOff.add("X-S3gw-Date", read.date)
-        handOff.add("X-S3gw-Authorization", read.authorization)
+        handOff.add("Target-S3gw", read.target)
+        handOff.add("Host-S3gw", read.host)
+        handOff.add("Date-S3gw", read.date)
+        handOff.add("Authorization-S3gw", read.authorization)
         return handOff
     }
 
