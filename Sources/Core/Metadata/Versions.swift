@@ -116,6 +116,8 @@ extension SQLConnection {
         _ = try versioning(bucketID: bucketID)
         let version = try version(bucketID: bucketID, key: key, reference)
         try unless(version)
+        // What an import has not come to yet is a null version.
+        if reference == .null { try noteDeletion(bucketID: bucketID, key: key) }
         guard let version else { return nil }
         try retire(version, at: time)
         let latest = try latestVersion(bucketID: bucketID, key: key)

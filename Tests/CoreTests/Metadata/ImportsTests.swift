@@ -96,6 +96,19 @@ import Testing
         #expect(try !adopt("never there") && !adopt("written"), "not by a later import either")
     }
 
+    @Test func `a deletion of the null version is one of what was not imported yet`() throws {
+        _ = try begin()
+        _ = try world.put("written")
+        for key in ["written", "never there"] {
+            _ = try world.write { db in
+                try db.commitDelete(
+                    bucketID: world.bucket.id, key: MetadataScenario.key(key), version: .null, at: Self.start,
+                    unless: { _ in })
+            }
+            #expect(try !adopt(key))
+        }
+    }
+
     @Test func `deletions are remembered only while an import runs`() throws {
         try delete("before")
         _ = try begin()
