@@ -254,3 +254,23 @@ def content(stack, backend, key):
     if isinstance(store, pathlib.Path):
         return (store / bucket / f"{name}%data").read_bytes()
     return store.client().get_object(Bucket=bucket, Key=name)["Body"].read()
+
+
+def test_workers_that_write_the_configuration_at_once_leave_nothing_behind(stacks):
+    stack = stacks.files(worker_poll_interval="10ms").start(workers=3)
+    bucket = stack.new_bucket("alice")
+    for number in range(40):
+        stack.set_policy({"replicas": {"count": 1 + number % 3}}, "--bucket", bucket, "--tenant", "alice")
+
+    def documents():
+        """What lies there and what is noted, as (backend, document, generation)."""
+        written = {
+            (backend, path.partition("/document/")[2].partition("~")[0], int(path.partition("~")[2].partition("%")[0]))
+            for backend in stack.backends
+            for path in stack.recorded(backend)
+            if "/document/" in path and path.endswith("%data")
+        }
+        rows = stack.query("SELECT b.name, d.name, d.generation FROM documents d JOIN backends b ON b.id = d.backend_id")
+        return written, set(rows)
+
+    wait_until(lambda: documents()[0] == documents()[1], "each document is there once", 10)

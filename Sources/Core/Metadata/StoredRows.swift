@@ -155,15 +155,28 @@ extension SQLConnection {
     }
 
     /// Notes the newest; an older one than is noted changes nothing.
-    package func setDocumentPlace(_ place: DocumentPlace) throws(S3Error) {
+    ///
+    /// Returns the place that has no row after this, when there is one: what was noted before, or `place` itself. Its object
+    /// is the caller's to remove.
+    package func setDocumentPlace(_ place: DocumentPlace) throws(S3Error) -> DocumentPlace? {
+        let noted = try first(
+            "SELECT physical_bucket, generation, digest FROM documents WHERE name = $1 AND backend_id = $2",
+            .text(place.name), .int(place.backendID)
+        ) {
+            DocumentPlace(
+                name: place.name, backendID: place.backendID, physicalBucket: $0.text(0), generation: $0.int(1),
+                digest: $0.bytes(2))
+        }
+        if let noted, noted.generation > place.generation { return place }
         try run(
             """
             INSERT INTO documents (name, backend_id, physical_bucket, generation, digest) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (name, backend_id) DO UPDATE SET physical_bucket = excluded.physical_bucket,
                 generation = excluded.generation, digest = excluded.digest
-            WHERE documents.generation <= excluded.generation
             """, .text(place.name), .int(place.backendID), .text(place.physicalBucket), .int(place.generation),
             .bytes(place.digest))
+        guard let noted else { return nil }
+        return (noted.physicalBucket, noted.generation) == (place.physicalBucket, place.generation) ? nil : noted
     }
 
     package func deleteDocumentPlace(_ place: DocumentPlace) throws(S3Error) {

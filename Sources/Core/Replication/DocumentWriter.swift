@@ -40,6 +40,7 @@ final class DocumentWriter {
         let (read, documents, places) = try collect()
         var isComplete = true
         var kept: Set<DocumentPlace> = []
+        var replaced: Set<DocumentPlace> = []
         for document in documents {
             guard !stop.isStopped else { return false }
             let own = places.filter { $0.name == document.subject.name }
@@ -64,7 +65,7 @@ final class DocumentWriter {
                 hasChanged = true
                 guard let live = snapshot.backends[grant.backendID] else { continue }
                 do throws(JobFailure) {
-                    try write(wanted, generation: read, on: live, grant)
+                    if let other = try write(wanted, generation: read, on: live, grant) { replaced.insert(other) }
                 } catch {
                     isComplete = false
                     // What was there stays until its successor is.
@@ -79,7 +80,7 @@ final class DocumentWriter {
                 try world.database.write { sql throws(S3Error) in try sql.requestRecordSweep(bucketID: id) }
             }
         }
-        for place in places where !kept.contains(place) {
+        for place in replaced.union(places) where !kept.contains(place) {
             if try !remove(place, snapshot) { isComplete = false }
         }
         if isComplete { done = read } else { notBefore = Timestamp.now().adding(seconds: Self.retrySeconds) }
@@ -137,9 +138,11 @@ final class DocumentWriter {
         }
     }
 
+    /// Returns the document that has no row after this: another worker may have written one meanwhile, of an older generation
+    /// than this one or of a newer.
     private func write(
         _ wanted: Wanted, generation: Int64, on live: LiveBackend, _ grant: PlacementGrant
-    ) throws(JobFailure) {
+    ) throws(JobFailure) -> DocumentPlace? {
         let name = wanted.document.subject.name
         let bytes = world.seal(wanted.json, named: name)
         let bucket = world.recoveryBucket(on: live.name)
@@ -168,7 +171,7 @@ final class DocumentWriter {
             throw JobFailure(error)
         }
         do throws(S3Error) {
-            try world.database.write { sql throws(S3Error) in
+            return try world.database.write { sql throws(S3Error) in
                 try sql.setDocumentPlace(
                     DocumentPlace(
                         name: name, backendID: grant.backendID, physicalBucket: bucket, generation: generation,

@@ -51,7 +51,7 @@ extension Rebuild {
             }
             let ids = Set(try sql.backends().map(\.id))
             for (_, found) in ordered {
-                for place in found.places where ids.contains(place.backendID) { try sql.setDocumentPlace(place) }
+                for place in found.places where ids.contains(place.backendID) { _ = try sql.setDocumentPlace(place) }
             }
             try sql.restoreGeneration(documents.values.map(\.generation).max() ?? 0)
             report.tenants = try sql.tenants().count
