@@ -3,6 +3,7 @@
 import pytest
 
 from support.checksums import ALGORITHMS, checksum, content_md5
+from support.multipart import begin, complete, refusal, send
 from support.rawclient import drop_header, set_header
 
 SIZES = (0, 1, 65535, 65536, 65537, 300_000)
@@ -141,6 +142,15 @@ def test_what_a_completion_claims_of_the_object_is_not_ignored(s3, raw, bucket, 
     assert (answer.status, answer.code) == (400, "InvalidRequest")
     assert raw.request("HEAD", f"/{bucket}/k").status == 404
     assert raw.request("POST", f"/{bucket}/k?uploadId={upload}", body).status == 200, "the upload goes on"
+
+
+def test_a_part_is_not_completed_under_another_checksum(s3, bucket):
+    upload = begin(s3, bucket, ChecksumAlgorithm="SHA256")
+    (part,) = send(s3, bucket, upload, [b"x"], ChecksumAlgorithm="SHA256")
+    other = {"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": checksum("crc32", b"x")}
+    for wrong in (part | {"ChecksumSHA256": checksum("sha256", b"y")}, other):
+        assert refusal(lambda: complete(s3, bucket, upload, [wrong])) == (400, "InvalidPart")
+    complete(s3, bucket, upload, [part])
 
 
 def test_content_md5_is_verified(raw, bucket, unchanged):
