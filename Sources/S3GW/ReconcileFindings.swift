@@ -32,21 +32,26 @@ struct ReconcileFindings: ParsableCommand {
                 let only = try backend.map { try store.backend($0).id }
                 let (found, names, buckets) = try store.read { sql throws(S3Error) in
                     let backends = Dictionary(try sql.backends().map { ($0.id, $0.name) }) { first, _ in first }
-                    let buckets = Dictionary(try sql.allBuckets().map { ($0.id, $0.name.text) }) { first, _ in first }
+                    let owners = Dictionary(try sql.tenants().map { ($0.id, $0.name) }) { first, _ in first }
+                    let buckets = Dictionary(
+                        try sql.allBuckets().map { ($0.id, (name: $0.name.text, tenant: owners[$0.tenantID])) }
+                    ) { first, _ in first }
                     return (try sql.findings(backendID: only, limit: limit), backends, buckets)
                 }
-                var table = Table("KIND", "BACKEND", "BUCKET", "PHYSICAL KEY", "FIRST SEEN", "RUNS", "DETAIL")
+                var table = Table("KIND", "BACKEND", "TENANT", "BUCKET", "PHYSICAL KEY", "FIRST SEEN", "RUNS", "DETAIL")
                 for finding in found {
+                    let bucket = finding.bucketID.flatMap { buckets[$0] }
                     table.add(
-                        finding.kind.rawValue, names[finding.backendID] ?? "",
-                        finding.bucketID.flatMap { buckets[$0] } ?? finding.physicalBucket,
+                        finding.kind.rawValue, names[finding.backendID] ?? "", bucket?.tenant ?? "",
+                        bucket?.name ?? finding.physicalBucket,
                         String(decoding: finding.physicalKey, as: UTF8.self), finding.firstSeen.iso8601,
                         String(finding.runs), finding.detail)
                 }
                 let json = found.map { finding -> JSONValue in
-                    [
+                    let bucket = finding.bucketID.flatMap { buckets[$0] }
+                    return [
                         "kind": .string(finding.kind.rawValue), "backend": .text(names[finding.backendID]),
-                        "bucket": .text(finding.bucketID.flatMap { buckets[$0] }),
+                        "tenant": .text(bucket?.tenant), "bucket": .text(bucket?.name),
                         "physicalBucket": .string(finding.physicalBucket),
                         "physicalKey": .string(String(decoding: finding.physicalKey, as: UTF8.self)),
                         "versionId": .text(finding.versionID?.description),

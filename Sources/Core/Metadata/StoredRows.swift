@@ -179,6 +179,14 @@ extension SQLConnection {
         return (noted.physicalBucket, noted.generation) == (place.physicalBucket, place.generation) ? nil : noted
     }
 
+    /// Counts on behind a generation that this database had reached before it was put back from a backup, and has every
+    /// document written anew: until then those of the time that was lost are the newest.
+    package func leaveLostTimeBehind(_ generation: Int64) throws(S3Error) {
+        let isBehind = try run(
+            "UPDATE configuration SET generation = $1 WHERE only_row = 1 AND generation < $1", .int(generation + 1))
+        if isBehind > 0 { try run("UPDATE documents SET digest = $1", .bytes([])) }
+    }
+
     package func deleteDocumentPlace(_ place: DocumentPlace) throws(S3Error) {
         try run(
             """

@@ -32,6 +32,10 @@ extension Rebuild {
         let unknown = given.filter { each in !records.contains { $0.name == each.name } }
         try database.write { sql throws(S3Error) in for record in unknown { _ = try sql.insertBackend(record) } }
         records = try database.read { sql throws(S3Error) in try sql.backends() }
+        for name in without.sorted() where !records.contains(where: { $0.name == name }) {
+            let known = records.map(\.name).joined(separator: ", ")
+            throw S3Error(.invalidArgument, cause: "there is no backend \(name) to go without; there are: \(known)")
+        }
         report.backends = records.count
         var clients: [Int64: any Backend] = [:]
         documents = [.installation: installation]

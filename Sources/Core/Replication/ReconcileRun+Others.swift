@@ -28,7 +28,7 @@ extension ReconcileRun {
     private mutating func stray(_ upload: BackendUpload, _ mapping: BucketMapping) throws(JobFailure) {
         let backendID = backendID
         // Only keys of ours end with a version.
-        guard let id = PhysicalKey.version(reading: upload.key) else { return }
+        guard let id = PhysicalKey.version(reading: upload.key), !mayBeUnderWay(since: id.writtenAt) else { return }
         guard try !read({ sql throws(S3Error) in try sql.isUnderWay(id, backendID: backendID) }) else { return }
         let noted = try note(
             Finding(
@@ -138,6 +138,23 @@ extension ReconcileRun {
         summary.repairs += 1
     }
 
+    /// Changes of the configuration that a backup may be behind; more is no number of ours.
+    private static let longestLostTime: Int64 = 1_000_000
+
+    /// A document that no worker of this database can have written yet: the database was put back from a backup.
+    private mutating func lostTime(
+        _ object: PhysicalObject, _ reached: Int64, since generation: Int64
+    ) throws(JobFailure) {
+        guard reached - generation <= Self.longestLostTime, let head = try head(object),
+            reconciler.world.descriptionProof.holds(for: head.metadata)
+        else { return }
+        try write { sql throws(S3Error) in try sql.leaveLostTimeBehind(reached) }
+        summary.repairs += 1
+        reconciler.log.notice(
+            "the database was put back from a backup: the copies of the configuration are written anew",
+            metadata: ["backend": "\(live.name)", "generation": "\(generation)", "reached": "\(reached)"])
+    }
+
     private mutating func leftover(_ entry: BackendListEntry, _ bucket: String) throws(JobFailure) {
         let backendID = backendID
         let object = PhysicalObject(bucket: bucket, key: entry.key)
@@ -151,13 +168,18 @@ extension ReconcileRun {
             writtenAt = record.version.writtenAt
             versionID = record.version
         } else if let document = RecoveryKey.document(reading: entry.key) {
-            let isKnown = try read { sql throws(S3Error) in
-                try sql.documentPlaces().contains {
+            let (generation, isKnown) = try read { sql throws(S3Error) in
+                let isKnown = try sql.documentPlaces().contains {
                     $0.name == document.name && $0.backendID == backendID && $0.physicalBucket == bucket
                         && $0.generation <= document.generation
                 }
+                return (try sql.configurationGeneration(), isKnown)
             }
-            if isKnown { return }
+            if document.generation > generation {
+                try lostTime(object, document.generation, since: generation)
+            } else if isKnown {
+                return
+            }
         } else {
             try note(
                 Finding(

@@ -222,6 +222,7 @@ struct ReconcileRun {
         _ suspect: Suspect, _ description: VersionDescription, isLive: Bool
     ) throws(JobFailure) {
         let version = description.version
+        guard !mayBeUnderWay(since: version.id.writtenAt) else { return }
         let finding = try note(
             Finding(
                 kind: isLive ? .misplaced : .orphaned, backendID: backendID, physicalBucket: suspect.bucket,
@@ -239,6 +240,15 @@ struct ReconcileRun {
         }
         if isAsked { summary.repairs += 1 }
     }
+
+    /// Whether the write that made it may still be going on: an object is there before the row that speaks of it.
+    func mayBeUnderWay(since writtenAt: Timestamp) -> Bool {
+        let limit = min(reconciler.settings.graceMilliseconds, Self.longestWriteMilliseconds)
+        return Timestamp.now().milliseconds - writtenAt.milliseconds < limit
+    }
+
+    /// Longer than all but the longest copies; what goes on for longer is told, and not touched before `grace` either.
+    private static let longestWriteMilliseconds: Int64 = 15 * 60_000
 
     /// Whether nothing that is under way can still need it: seen in two runs, found and written longer ago than `grace`.
     func isOld(_ finding: Finding, writtenAt: Timestamp) -> Bool {
