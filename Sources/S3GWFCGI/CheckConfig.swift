@@ -24,6 +24,13 @@ struct CheckConfig: ParsableCommand {
             CommandLineProgram.complain(ConfigurationError(problems).description)
             throw CommandLineProgram.usageError
         }
+        do throws(S3Error) {
+            _ = try World.open(settings, environment: ProcessEnvironment.variables()).snapshot()
+            try ListenSocket.requireDirectory(of: settings.socketPath)
+        } catch {
+            CommandLineProgram.complain(error.cause ?? error.message)
+            throw CommandLineProgram.usageError
+        }
         for setting in settings.settings {
             print("\(setting.key.name) = \(setting.value ?? "")  # \(setting.origin)")
         }

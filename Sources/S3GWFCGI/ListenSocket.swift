@@ -50,9 +50,19 @@ struct ListenSocket {
         return unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &flag, &length) == 0 && flag == 1
     }
 
+    /// Throws when the directory of the socket is missing and no socket is given on descriptor 0.
+    static func requireDirectory(of path: String) throws(S3Error) {
+        guard !isListening(0) else { return }
+        let directory = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? "."
+        guard unsafe access(directory.isEmpty ? "/" : directory, F_OK) != 0 else { return }
+        throw S3Error(.internalError, cause: "socket: the directory \(directory) is missing; make it")
+    }
+
     private static func acquireLock(_ path: String) throws(ListenSocketError) -> Int32 {
         let opened = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard opened >= 0 else { throw failure("cannot open \(path)") }
+        guard opened >= 0 else {
+            throw failure("cannot open \(path): the socket's directory has to be there, and writable for this user")
+        }
         guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
             close(opened)
             throw ListenSocketError(description: "another pool holds \(path); stop it, or set another socket")

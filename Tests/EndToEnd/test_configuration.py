@@ -1,5 +1,6 @@
 """Configuration: one file, environment and flags; what is unknown or wrong is named with file, line and remedy."""
 
+import os
 import subprocess
 
 import pytest
@@ -104,3 +105,43 @@ def test_another_master_key_opens_nothing_and_says_so(stack, stacks):
     key.write_bytes((other.directory / "master.key").read_bytes())
     result = run(stack, ["s3gw-fcgi"], "--config", stack.configuration)
     assert result.returncode != 0 and "master" in (result.stderr + result.stdout).lower()
+
+
+def test_check_config_says_whether_the_pool_could_start(stack):
+    check = ["s3gw-fcgi", "check-config"]
+    good = run(stack, check, "--config", stack.configuration)
+    assert good.returncode == 0 and f"database = {stack.database_path}" in good.stdout, good
+    key = stack.directory / "master.key"
+
+    def refused(*words):
+        result = run(stack, check, "--config", stack.configuration)
+        assert result.returncode == 2 and all(word in result.stderr for word in words), result
+
+    key.chmod(0o644)
+    refused("chmod 400", str(key))
+    key.chmod(0o400)
+    key.rename(stack.directory / "away.key")
+    refused(str(key), "s3gw init")
+    (stack.directory / "away.key").rename(key)
+    stack.settings["socket"] = stack.directory / "no-such-directory" / "s3gw.sock"
+    stack.write_configuration()
+    refused("no-such-directory", "make it")
+    stack.settings["socket"] = stack.socket
+    stack.write_configuration()
+    stack.database_path.rename(stack.directory / "away.db")
+    refused(str(stack.database_path), "s3gw init makes a new one")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as somebody else")
+def test_a_database_of_another_user_is_told_as_that(stack):
+    """`s3gw init` was run by root: a new database is not what helps."""
+    for path in stack.directory, stack.spool:
+        os.chown(path, 65534, 65534)
+    somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for words in (["s3gw", "status"], ["s3gw-worker", "once"], ["s3gw-fcgi"]):
+        result = subprocess.run(
+            [*somebody, paths.BINARIES / words[0], *words[1:], "--config", stack.configuration],
+            capture_output=True, text=True, timeout=20, env=stack.environment, cwd="/",
+        )  # fmt: skip
+        assert result.returncode in (2, 3), result
+        assert "user id 65534 cannot" in result.stderr and "init makes" not in result.stderr, result.stderr

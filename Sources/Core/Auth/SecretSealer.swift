@@ -52,7 +52,15 @@ package struct MasterKeys: Sendable {
     /// Reads a key file, which nobody but its owner may read (mode 0400 or 0600).
     package init(contentsOfFile path: String) throws(S3Error) {
         let file = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw Self.refusal("cannot open the master key file \(path): \(Self.systemError())") }
+        guard file >= 0 else {
+            let remedy =
+                switch errno {
+                case ENOENT: "; s3gw init makes one"
+                case EACCES: "; it has to belong to the user of this process, id \(geteuid())"
+                default: ""
+                }
+            throw Self.refusal("cannot open the master key file \(path): \(Self.systemError())\(remedy)")
+        }
         defer { close(file) }
         var status = stat()
         guard unsafe fstat(file, &status) == 0 else {
@@ -84,7 +92,10 @@ package struct MasterKeys: Sendable {
         let id = "k" + Hex.text(Crypto.randomBytes(4))
         let line = Array("\(id):\(Hex.text(Crypto.randomBytes(AES256GCM.keySizeBytes)))\n".utf8)
         let file = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o400)
-        guard file >= 0 else { throw refusal("cannot create the master key file \(path): \(systemError())") }
+        guard file >= 0 else {
+            let remedy = errno == ENOENT ? "; make its directory first" : ""
+            throw refusal("cannot create the master key file \(path): \(systemError())\(remedy)")
+        }
         defer { close(file) }
         let written = unsafe write(file, line, line.count)
         guard written == line.count, fsync(file) == 0 else {
@@ -115,7 +126,11 @@ package struct MasterKeys: Sendable {
             throw Self.refusal("a sealed secret in \(table) is cut short")
         }
         guard let key = keys.first(where: { $0.id.elementsEqual(sealed[2..<idEnd]) }) else {
-            throw Self.refusal("a secret in \(table) is sealed under a master key that is not loaded")
+            let id = String(decoding: sealed[2..<idEnd], as: UTF8.self)
+            let loaded = keys.map { String(decoding: $0.id, as: UTF8.self) }.joined(separator: ", ")
+            throw Self.refusal(
+                "a secret in \(table) is sealed under the master key \(id), and this process has only \(loaded): put the line of "
+                    + "\(id) into the master key file; processes that run read it at HUP or restart")
         }
         guard
             let secret = AES256GCM.open(
@@ -129,6 +144,9 @@ package struct MasterKeys: Sendable {
     package func derived(_ purpose: String) -> [[UInt8]] {
         keys.map { Crypto.hmacSHA256(key: $0.bytes, message: Array(purpose.utf8)) }
     }
+
+    /// The id of the key that seals.
+    package var activeKeyID: String { String(decoding: keys[0].id, as: UTF8.self) }
 
     /// The id of the key under which `sealed` stands, so that rotation finds what is left to seal again.
     package static func keyID(of sealed: [UInt8]) -> String? {

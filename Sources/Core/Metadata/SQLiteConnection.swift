@@ -7,6 +7,7 @@ private import Glibc
 /// `Database` keeps by leasing it. That is why it may be `@unchecked Sendable`.
 @safe package final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     private let handle: OpaquePointer
+    private let path: String
     /// True after a failure of the disk or of SQLite itself: the connection is then closed, not used again.
     package private(set) var isBroken = false
     /// The file that was opened.
@@ -34,9 +35,11 @@ private import Glibc
     static func createFile(at path: String) throws(S3Error) {
         let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else {
+            let reason = SystemError.text(errno)
+            let problem = DatabaseFile.directoryProblem(path).map { "; \($0)" } ?? ""
             throw S3Error(
                 .serviceUnavailable,
-                cause: "cannot create the database \(path): \(unsafe String(cString: strerror(errno)))")
+                cause: "cannot create the database \(path): \(reason)\(problem)")
         }
         close(file)
     }
@@ -52,11 +55,12 @@ private import Glibc
             throw S3Error(.internalError, cause: "cannot open the database \(path): no memory")
         }
         unsafe handle = opened
+        self.path = path
         file = FileIdentity(path: path)
         guard code == SQLITE_OK else {
-            let reason = unsafe String(cString: sqlite3_errmsg(opened))
-            throw S3Error(
-                .serviceUnavailable, cause: "cannot open the database \(path): \(reason); s3gw init makes a new one")
+            let words = unsafe String(cString: sqlite3_errmsg(opened))
+            let reason = DatabaseFile.problem(path) ?? words
+            throw S3Error(.serviceUnavailable, cause: "cannot open the database \(path): \(reason)")
         }
         unsafe sqlite3_extended_result_codes(handle, 1)
         unsafe sqlite3_busy_handler(handle, waitForOtherProcess, Unmanaged.passUnretained(self).toOpaque())
@@ -149,7 +153,8 @@ private import Glibc
             return S3Error(.serviceUnavailable, cause: cause).header("Retry-After", "1")
         case SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_READONLY, SQLITE_PROTOCOL:
             isBroken = true
-            return S3Error(.serviceUnavailable, cause: cause).header("Retry-After", "1")
+            let problem = DatabaseFile.problem(path).map { "; the database \(path): \($0)" } ?? ""
+            return S3Error(.serviceUnavailable, cause: cause + problem).header("Retry-After", "1")
         case SQLITE_CONSTRAINT, SQLITE_INTERRUPT: break
         default: isBroken = true
         }
