@@ -22,7 +22,7 @@ package enum CommandLineProgram {
             let code = command.exitCode(for: error)
             let message = command.fullMessage(for: error)
             guard code != .success else {
-                if !message.isEmpty { print(message) }
+                if !message.isEmpty { StandardOutput.write(Array((message + "\n").utf8)) }
                 exit(0)
             }
             if !message.isEmpty { complain(message) }
@@ -30,8 +30,10 @@ package enum CommandLineProgram {
         }
     }
 
-    /// Writes one message to standard error.
+    /// Writes one message to standard error; where that is closed or full, nobody is left to be told.
     package static func complain(_ message: String) {
-        FileHandle.standardError.write(Data((message + "\n").utf8))
+        _ = StandardOutput.writeAll(Array((message + "\n").utf8), to: standardError)
     }
+
+    private static let standardError: Int32 = 2
 }

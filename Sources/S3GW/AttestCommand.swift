@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Core
 import Foundation
 
@@ -75,7 +76,7 @@ struct AttestCommand: ParsableCommand {
         return summary
     }
 
-    private static func write(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+    private static func write(_ bytes: [UInt8]) { StandardOutput.write(bytes) }
     private static func write(_ text: String) { write(Array(text.utf8)) }
 
     // MARK: Checking

@@ -46,6 +46,8 @@ struct BackendAdd: ParsableCommand {
     var allowPlainHTTP = false
     @Flag(help: "Add it without asking whether it answers.")
     var noProbe = false
+    @Flag(help: "s3: add it although another backend has its endpoint, region and access key id.")
+    var anyway = false
     @OptionGroup var options: StoreOptions
 
     func validate() throws {
@@ -93,9 +95,9 @@ struct BackendAdd: ParsableCommand {
             guard try store.read({ sql throws(S3Error) in try sql.backend(named: name) }) == nil else {
                 throw Outcome.no("There is a backend \(name) already.")
             }
-            try refuseSharedDirectory(store)
             let secret = type == .s3 ? try SecretInput.read(file: secretFile, variable: "S3GW_BACKEND_SECRET") : nil
             var record = try record(secret, store)
+            try BackendPlace.refuseShared(record, anyway: anyway, store)
             if !noProbe {
                 let result = BackendProbe.run(record, masterKeys: store.masterKeys)
                 guard let found = result.abilities else {
@@ -106,15 +108,6 @@ struct BackendAdd: ParsableCommand {
             }
             let stored = try store.write { sql throws(S3Error) in try sql.insertBackend(record) }
             options.show(stored.json, stored.fields)
-        }
-    }
-
-    /// Two backends in one directory would be lost together, and count as two replicas.
-    private func refuseSharedDirectory(_ store: Store) throws {
-        guard type == .file, let path else { return }
-        let backends = try store.read { sql throws(S3Error) in try sql.backends() }
-        if let other = backends.first(where: { $0.kind == .file && $0.endpoint == path }) {
-            throw Outcome.no("\(path) is the directory of backend \(other.name).")
         }
     }
 

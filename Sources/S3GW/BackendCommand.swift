@@ -8,7 +8,7 @@ struct BackendCommand: ParsableCommand {
         example: "s3gw backend add fi --type file --path /srv/s3/fi --region fi-hel-1 --country FI --jurisdiction EU",
         [
             BackendAdd.self, Show.self, List.self, Probe.self, SetState.self, BackendDrain.self, BackendActivate.self,
-            BackendLost.self, BackendRemove.self, BackendSetLimit.self,
+            BackendLost.self, BackendRemove.self, BackendSetLimit.self, BackendUpdate.self,
         ])
 
     func run() throws { throw verbIsMissing("backend") }

@@ -35,6 +35,7 @@ struct BackendDrain: ParsableCommand {
             let isDraining = backend.state == .draining
             let report = try EffectReport.asIfWell(backend.id, store)
             guard report.broken.isEmpty || anyway || isDraining else {
+                options.showRefusal(of: backend, report)
                 throw Outcome.no(
                     """
                     This drain could never finish:
@@ -74,6 +75,17 @@ struct BackendDrain: ParsableCommand {
             let later = try DrainProgress(id, store)
             options.show(.null, "\(Timestamp.now().iso8601) \(later.text)")
         }
+    }
+}
+
+extension StoreOptions {
+    /// With `--json`: the backend as it stays, and the buckets that cannot do without it.
+    fileprivate func showRefusal(of backend: BackendRecord, _ report: EffectReport) {
+        guard json else { return }
+        show(
+            .object(
+                [.init("name", .string(backend.name)), .init("state", .string(backend.state.rawValue))]
+                    + report.members), "")
     }
 }
 
@@ -284,6 +296,7 @@ struct BackendRemove: ParsableCommand {
             }
             let report = try EffectReport.asIfWell(backend.id, store)
             guard report.broken.isEmpty || anyway else {
+                options.showRefusal(of: backend, report)
                 throw Outcome.no(
                     "Without \(name) these policies cannot be kept; --anyway removes it nevertheless:\n\(report.refusal)"
                 )

@@ -74,7 +74,7 @@ struct ImportCommand: ParsableCommand {
             let record = try work.run { record in
                 guard Date().timeIntervalSince(told) >= Self.reportSeconds else { return }
                 told = Date()
-                FileHandle.standardError.write(Data("\(Self.text(record)), so far\n".utf8))
+                CommandLineProgram.complain("\(Self.text(record)), so far")
             }
             let rest =
                 record.isRecorded ? "" : " A worker has to write some of it down yet: a rebuild would not find that."
@@ -142,7 +142,7 @@ struct ImportCommand: ParsableCommand {
                 ])
             } else {
                 let line = "\(difference.kind.rawValue)\t\(key.debugDescription)\t\(difference.words)\n"
-                FileHandle.standardOutput.write(Data(line.utf8))
+                StandardOutput.write(Array(line.utf8))
             }
         }
         options.show(

@@ -15,7 +15,7 @@ struct InitCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try options.configuration()
-        try Outcome.translated {
+        try Outcome.translated(options) {
             let madeMasterKey = try makeMasterKey(configuration)
             let masterKeys = try Store.masterKeys(configuration)
             let database = try Database.create(path: configuration.databasePath)
@@ -40,6 +40,11 @@ struct InitCommand: ParsableCommand {
         guard ProcessInfo.processInfo.environment[MasterKeys.environmentName] == nil,
             !FileManager.default.fileExists(atPath: configuration.masterKeyFile)
         else { return false }
+        guard !FileManager.default.fileExists(atPath: configuration.databasePath) else {
+            throw Outcome.failed(
+                "The database \(configuration.databasePath) is there and its master key file \(configuration.masterKeyFile) is not, or cannot be seen by this user: "
+                    + "put that back, as a new one would open none of its secrets.")
+        }
         try MasterKeys.generateFile(at: configuration.masterKeyFile)
         return true
     }

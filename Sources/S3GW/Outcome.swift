@@ -14,16 +14,17 @@ enum Outcome: Error {
     private static let noCode = ExitCode(1)
     private static let failedCode = ExitCode(3)
 
-    /// Runs `body`; writes what goes wrong to standard error and throws the exit code instead.
-    static func translated(_ body: () throws -> Void) throws {
+    /// Runs `body`; writes what goes wrong to standard error, with `--json` as an object too, and throws the exit code
+    /// instead.
+    static func translated(_ options: StoreOptions, _ body: () throws -> Void) throws {
         do { try body() } catch let outcome as Outcome {
-            throw outcome.exitCode()
+            throw outcome.exitCode(options)
         } catch let error as S3Error {
-            throw Outcome(error).exitCode()
+            throw Outcome(error).exitCode(options)
         } catch let error as PolicyError {
-            throw Outcome.no("The policy is not valid: \(error)").exitCode()
+            throw Outcome.no("The policy is not valid: \(error)").exitCode(options)
         } catch let error as BackendError {
-            throw Outcome.no("\(error.backend): \(error.cause)").exitCode()
+            throw Outcome.no("\(error.backend): \(error.cause)").exitCode(options)
         }
     }
 
@@ -33,17 +34,15 @@ enum Outcome: Error {
         self = error.code.status < 500 ? .no(text) : .failed(error.cause ?? text)
     }
 
-    private func exitCode() -> ExitCode {
-        switch self {
-        case .no(let text):
-            CommandLineProgram.complain("s3gw: \(text)")
-            return Self.noCode
-        case .usage(let text):
-            CommandLineProgram.complain("s3gw: \(text)")
-            return CommandLineProgram.usageError
-        case .failed(let text):
-            CommandLineProgram.complain("s3gw: \(text)")
-            return Self.failedCode
-        }
+    private func exitCode(_ options: StoreOptions) -> ExitCode {
+        let (text, code) =
+            switch self {
+            case .no(let text): (text, Self.noCode)
+            case .usage(let text): (text, CommandLineProgram.usageError)
+            case .failed(let text): (text, Self.failedCode)
+            }
+        CommandLineProgram.complain("s3gw: \(text)")
+        options.showError(text, code)
+        return code
     }
 }

@@ -15,7 +15,7 @@ struct S3GWCommand: ParsableCommand {
 
             Examples:
               s3gw init
-              s3gw backend add fi --type file --path /srv/s3/fi --region fi-hel-1 --country FI --jurisdiction EU
+              \(Example.lines("s3gw backend add fi --type file --path /srv/s3/fi --region fi-hel-1 --country FI"))
               s3gw tenant create alice
               s3gw key create alice
               s3gw status
@@ -25,7 +25,7 @@ struct S3GWCommand: ParsableCommand {
             InitCommand.self, TenantCommand.self, KeyCommand.self, BackendCommand.self, PolicyCommand.self,
             BucketCommand.self, ObjectCommand.self, JobsCommand.self, ReplicationCommand.self, ExplainCommand.self,
             WhatIfCommand.self, AttestCommand.self, ImportCommand.self, StatusCommand.self, NginxCommand.self,
-            ReconcileFindings.self,
+            ReconcileFindings.self, ResealCommand.self,
         ])
 
     func run() throws { throw ValidationError("Name what to work on, such as tenant, and what to do, such as list.") }
@@ -37,7 +37,8 @@ extension CommandConfiguration {
         _ name: String, _ abstract: String, example: String, _ verbs: [any ParsableCommand.Type]
     ) -> CommandConfiguration {
         CommandConfiguration(
-            commandName: name, abstract: abstract, discussion: "Example:\n  \(example)", subcommands: verbs)
+            commandName: name, abstract: abstract, discussion: "Example:\n  \(Example.lines(example))",
+            subcommands: verbs)
     }
 
     /// One verb; every one has an example.
@@ -45,10 +46,37 @@ extension CommandConfiguration {
         _ name: String, _ abstract: String, _ discussion: String? = nil, examples: String...
     ) -> CommandConfiguration {
         let title = examples.count == 1 ? "Example:" : "Examples:"
-        let lines = ([title] + examples.map { "  \($0)" }).joined(separator: "\n")
+        let lines = ([title] + examples.map { "  \(Example.lines($0))" }).joined(separator: "\n")
         return CommandConfiguration(
             commandName: name, abstract: abstract,
             discussion: [discussion, lines].compactMap(\.self).joined(separator: "\n\n"))
+    }
+}
+
+/// A command in a help text, which is there to be pasted.
+private enum Example {
+    /// Help is wrapped at 80 columns where nobody knows better; room for the indentation and the backslash.
+    private static let longestLine = 72
+
+    /// The command, broken with backslashes before options and pipes where it is too long for one line.
+    static func lines(_ command: String) -> String {
+        var pieces: [String] = []
+        for word in command.split(separator: " ") {
+            if pieces.isEmpty || word.hasPrefix("--") || word == "|" {
+                pieces.append(String(word))
+            } else {
+                pieces[pieces.count - 1] += " \(word)"
+            }
+        }
+        var lines: [String] = []
+        for piece in pieces {
+            if let last = lines.last, last.utf8.count + 1 + piece.utf8.count <= longestLine {
+                lines[lines.count - 1] += " \(piece)"
+            } else {
+                lines.append(lines.isEmpty ? piece : "    \(piece)")
+            }
+        }
+        return lines.joined(separator: " \\\n  ")
     }
 }
 

@@ -31,6 +31,7 @@ struct StoreOptions: ParsableArguments {
                 file: configurationFile, environment: ProcessInfo.processInfo.environment, overrides: overrides)
         } catch {
             CommandLineProgram.complain(error.description)
+            showError(error.description, CommandLineProgram.usageError)
             throw CommandLineProgram.usageError
         }
     }
@@ -38,15 +39,20 @@ struct StoreOptions: ParsableArguments {
     /// Opens the gateway's database and runs `body`; what goes wrong becomes a message and an exit code.
     func run(_ body: (Store) throws -> Void) throws {
         let configuration = try configuration()
-        try Outcome.translated {
+        try Outcome.translated(self) {
             try body(Store(database: try Database.open(path: configuration.databasePath), configuration: configuration))
         }
     }
 
     /// Prints `value` as JSON, or `text` for people.
     func show(_ value: JSONValue, _ text: @autoclosure () -> String) {
-        let shown = json ? value.indented : Array(text().utf8)
-        FileHandle.standardOutput.write(Data(shown + [0x0A]))
+        StandardOutput.write((json ? value.indented : Array(text().utf8)) + [0x0A])
+    }
+
+    /// With `--json`: says why there is no answer, as an object, unless something was printed already.
+    func showError(_ text: String, _ code: ExitCode) {
+        guard json, !StandardOutput.isUsed else { return }
+        show(["error": .string(text), "exitCode": .integer(Int64(code.rawValue))], "")
     }
 }
 
@@ -58,7 +64,13 @@ struct Store {
     func read<T>(_ body: (any SQLConnection) throws(S3Error) -> T) throws(S3Error) -> T { try database.read(body) }
     func write<T>(_ body: (any SQLConnection) throws(S3Error) -> T) throws(S3Error) -> T { try database.write(body) }
 
-    func masterKeys() throws(S3Error) -> MasterKeys { try Self.masterKeys(configuration) }
+    /// Throws when they are not those of this database: what they sealed would stop the processes that have the right ones.
+    func masterKeys() throws(S3Error) -> MasterKeys {
+        let keys = try Self.masterKeys(configuration)
+        let sealed = try read { sql throws(S3Error) in try sql.installationValue(World.namespaceKeyName) }
+        if let sealed { _ = try keys.open(sealed, table: World.installationTable, row: World.namespaceKeyName) }
+        return keys
+    }
 
     /// The master keys of the environment, else of the configured file.
     static func masterKeys(_ configuration: Configuration) throws(S3Error) -> MasterKeys {

@@ -90,6 +90,10 @@ def test_a_drain_that_can_never_finish_says_so_at_once_and_changes_nothing(stack
     refused = stack.cli("backend", "drain", "fi")
     assert refused.returncode == 1 and "never finish" in refused.stderr
     assert bucket in refused.stderr and "alice" in refused.stderr
+    refused = stack.cli("backend", "drain", "fi", "--json")
+    told = json.loads(refused.stdout)
+    assert refused.returncode == 1 and (told["name"], told["state"], told["brokenBuckets"]) == ("fi", "active", 1)
+    assert [row["bucket"] for row in told["buckets"] if row["breaks"]] == [bucket]
     assert stack.s3gw_json("backend", "show", "fi")["state"] == "active"
 
     begun = stack.cli("backend", "drain", "fi", "--anyway", "--json")

@@ -32,9 +32,9 @@ def test_a_tenant_that_exists_is_not_made_again_and_one_that_does_not_is_not_sho
 
 def test_a_tenant_with_buckets_is_not_deleted(admin):
     admin.create_tenant("owner")
-    admin.new_bucket("owner")
+    bucket = admin.new_bucket("owner")
     result = admin.cli("tenant", "delete", "owner")
-    assert result.returncode == 1 and "bucket" in result.stdout + result.stderr
+    assert result.returncode == 1 and bucket in result.stderr
 
 
 def test_a_key_is_shown_once_imported_listed_disabled_and_deleted(admin):
@@ -197,3 +197,100 @@ def test_the_master_key_and_the_database_are_private(stacks):
     stack = stacks.bare()
     assert (stack.directory / "master.key").stat().st_mode & 0o077 == 0
     assert stack.database_path.stat().st_mode & 0o007 == 0
+
+
+def test_a_refusal_with_json_is_json(admin):
+    result = admin.cli("backend", "show", "nowhere", "--json")
+    assert result.returncode == 1 and "nowhere" in result.stderr
+    assert json.loads(result.stdout) == {"error": "There is no backend nowhere.", "exitCode": 1}
+    result = admin.cli("status", "--json", "--database", admin.directory / "nowhere.db")
+    assert result.returncode == 3 and json.loads(result.stdout)["exitCode"] == 3
+    result = admin.cli("status", "--json", "--config", admin.directory / "nowhere.conf")
+    assert result.returncode == 2 and json.loads(result.stdout)["exitCode"] == 2
+
+
+def test_an_answer_that_cannot_be_written_is_exit_3_and_no_crash(admin):
+    for output, words in (("/dev/full", "No space left"), ("pipe", "")):
+        with open("/dev/full" if output == "/dev/full" else "/dev/null", "wb") as file:
+            command = [paths.BINARIES / "s3gw", "backend", "list"]
+            if output == "pipe":
+                # With SIGPIPE ignored, as services have it, a reader that has left is an error of write().
+                command = ["bash", "-c", 'trap "" PIPE; exec 3> >(true); wait $!; exec "$0" "$@" >&3', *command]
+            result = subprocess.run(
+                command, stdout=file, stderr=subprocess.PIPE, text=True, env=admin.environment, timeout=60
+            )
+        assert result.returncode == 3 and words in result.stderr and "Fatal" not in result.stderr, result
+
+
+def test_two_s3_backends_in_one_place_need_the_operators_word(stacks, radosgw):
+    stack = stacks.bare()
+    stack.add_s3_backend("fi", radosgw["r1"], "FI")
+    words = ["--type", "s3", "--endpoint", f"{radosgw['r1'].endpoint}/", "--signing-region", radosgw["r1"].name]
+    words += ["--access-key-id", radosgw["r1"].access_key_id, "--secret-file", stack.directory / "fi.secret"]
+    words += ["--region", "de-1", "--country", "DE"]
+    refused = stack.cli("backend", "add", "de", *words)
+    assert refused.returncode == 1 and "Backend fi has this endpoint" in refused.stderr
+    stack.s3gw("backend", "add", "de", *words, "--anyway")
+
+
+def test_file_backends_do_not_lie_within_each_other(stacks):
+    stack = stacks.bare()
+    directory = stack.add_file_backend("fi", "FI")
+    (directory / "inside").mkdir()
+    (directory.parent / "link").symlink_to(directory)
+    for path in (f"{directory}/", directory / "inside", directory.parent, directory.parent / "link"):
+        words = ["--type", "file", "--path", path, "--region", "de-1", "--country", "DE"]
+        refused = stack.cli("backend", "add", "de", *words)
+        assert refused.returncode == 1 and "backend fi" in refused.stderr, (path, refused)
+    assert [row["name"] for row in stack.s3gw_json("backend", "list")] == ["fi"]
+
+
+def verbs(*words):
+    """The help of every verb below `words`, with the verb."""
+    text = subprocess.run([paths.BINARIES / "s3gw", *words, "--help"], capture_output=True, text=True, timeout=20).stdout
+    block = re.search(r"^SUBCOMMANDS:\n(.*?)\n\n", text, re.S | re.M)
+    names = re.findall(r"^  ([a-z-]+)", block.group(1), re.M) if block else []
+    yield words, text
+    for name in names:
+        yield from verbs(*words, name)
+
+
+def test_every_example_of_every_help_can_be_pasted(tmp_path):
+    found = list(verbs())
+    assert len(found) > 50
+    for words, text in found:
+        block = re.search(r"^Examples?:\n(.*?)\n\n", text, re.S | re.M)
+        assert block, words
+        script = "s3gw() { echo \"told: $*\"; }; pass() { echo; }\n"
+        script += block.group(1).replace("/etc/nginx/s3gw", str(tmp_path))
+        said = subprocess.run(["bash"], input=script, capture_output=True, text=True, cwd=tmp_path, timeout=20)
+        assert said.returncode == 0 and not said.stderr, (words, said)
+        told = said.stdout.splitlines() + [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
+        assert told and all(line.startswith("told: ") for line in told), (words, told)
+        assert all(line.startswith(" ".join(("told:", *words))) for line in said.stdout.splitlines()), (words, told)
+
+
+def test_another_master_key_seals_nothing_in_this_database(stacks):
+    """What it sealed, no running process could open: with a backend's secret the whole gateway would be 500."""
+    stack = stacks.bare()
+    stack.create_tenant("alice")
+    key = stack.directory / "master.key"
+    own = key.read_text().partition(":")[0]
+    other = stack.directory / "other.key"
+    other.write_text("k9:" + "ab" * 32)
+    other.chmod(0o400)
+    for words in (
+        ["key", "create", "alice"],
+        ["backend", "add", "de", "--type", "s3", "--endpoint", "http://127.0.0.1:9", "--access-key-id", "abc",
+         "--region", "de-1", "--no-probe"],
+        ["init"],
+    ):  # fmt: skip
+        refused = stack.cli(
+            *words, "--master-key-file", other, environment={"S3GW_BACKEND_SECRET": "s" * 40}
+        )
+        assert refused.returncode == 3 and own in refused.stderr and "k9" in refused.stderr, refused
+    assert len(stack.s3gw_json("key", "list")) == 1 and stack.s3gw_json("backend", "list") == []
+    # A key file that was lost is not replaced by a new one.
+    key.rename(stack.directory / "away.key")
+    refused = stack.cli("init")
+    assert refused.returncode == 3 and "put that back" in refused.stderr and not key.exists(), refused

@@ -64,6 +64,26 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
     }
 
+    /// Stores how the backend is reached, and what it can do there: nothing else of `record`.
+    ///
+    /// The ledger notes that something was changed, at that time.
+    package func setBackend(reachedAs record: BackendRecord) throws(S3Error) {
+        let changed = try first(
+            """
+            UPDATE backends SET endpoint = $2, signing_region = $3, addressing = $4, ca_file = $5, access_key_id = $6,
+                sealed_secret = $7, abilities = $8
+            WHERE id = $1 AND is_removed = 0
+            RETURNING id, name, kind, region, country, jurisdictions, provider, certifications, state, endpoint,
+                signing_region, addressing, ca_file, access_key_id, sealed_secret, abilities, created_at
+            """, .int(record.id), .text(record.endpoint), .text(record.signingRegion),
+            .text(record.addressing.rawValue),
+            SQLValue(record.caFile), SQLValue(record.accessKeyID), SQLValue(record.sealedSecret),
+            .text(record.abilities), row: backend)
+        guard let changed else { throw S3Error(.invalidRequest, "There is no backend \(record.name) any more.") }
+        try appendLedger(.backendChanged, backendID: changed.id, details: LedgerDetails.backend(changed))
+        try bumpConfigurationGeneration()
+    }
+
     private func forgetBackend(_ id: Int64) throws(S3Error) {
         let places = try all("SELECT upload_id FROM upload_places WHERE backend_id = $1", .int(id)) {
             (row) throws(S3Error) in try row.versionID(0)

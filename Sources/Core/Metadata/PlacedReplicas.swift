@@ -7,6 +7,32 @@ package struct PlacedReplica: Sendable, Hashable {
 
 /// The replicas of one physical bucket in the order of their keys: what a backend's listing is compared with.
 extension SQLConnection {
+    /// Returns the present replicas of the oldest and of the newest versions on a backend, up to `count` of each.
+    package func objects(on backendID: Int64, oldestAndNewest count: Int) throws(S3Error) -> [Replica] {
+        let oldest = try all(
+            """
+            SELECT v.id, r.physical_bucket, r.physical_key
+            FROM replicas r JOIN versions v ON v.sequence = r.version_sequence
+            WHERE r.backend_id = $1 AND r.state = 'present' AND v.state = 'live' ORDER BY r.version_sequence LIMIT $2
+            """, .int(backendID), .int(Int64(count))
+        ) { (row) throws(S3Error) in try placed(row, on: backendID) }
+        let newest = try all(
+            """
+            SELECT v.id, r.physical_bucket, r.physical_key
+            FROM replicas r JOIN versions v ON v.sequence = r.version_sequence
+            WHERE r.backend_id = $1 AND r.state = 'present' AND v.state = 'live'
+            ORDER BY r.version_sequence DESC LIMIT $2
+            """, .int(backendID), .int(Int64(count))
+        ) { (row) throws(S3Error) in try placed(row, on: backendID) }
+        return oldest + newest.filter { !oldest.contains($0) }
+    }
+
+    private func placed(_ row: any SQLStatement, on backendID: Int64) throws(S3Error) -> Replica {
+        Replica(
+            versionID: try row.versionID(0), backendID: backendID, physicalBucket: row.text(1),
+            physicalKey: row.bytes(2), state: .present)
+    }
+
     /// Returns up to `limit` replicas behind `after`.
     package func placedReplicas(
         backendID: Int64, physicalBucket: String, after: [UInt8], limit: Int
