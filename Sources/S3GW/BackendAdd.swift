@@ -54,7 +54,7 @@ struct BackendAdd: ParsableCommand {
         guard PhysicalBucketNaming.isBackendName(name) else {
             throw ValidationError("A backend's name is 1 to 31 of a-z, 0-9 and -, with a letter or digit at both ends.")
         }
-        try validateLocation()
+        try LocationOptions.check(location)
         switch type {
         case .file:
             guard let path, path.hasPrefix("/"), Words.isPath(path) else {
@@ -75,19 +75,10 @@ struct BackendAdd: ParsableCommand {
         }
     }
 
-    private func validateLocation() throws {
-        guard Location.isRegionLabel(region) else {
-            throw ValidationError("A region label is 1 to 63 letters, digits, - . and _, such as fi-hel-1.")
-        }
-        guard country.map(Location.isCountry) ?? true else {
-            throw ValidationError("A country is \(Location.countryRule).")
-        }
-        guard jurisdiction.allSatisfy(Location.isJurisdiction) else {
-            throw ValidationError("A jurisdiction is upper-case letters and digits, such as EU.")
-        }
-        guard provider.map(Location.isLowerCaseWord) ?? true, certification.allSatisfy(Location.isLowerCaseWord) else {
-            throw ValidationError("Providers and certifications are lower-case letters, digits, - . and _.")
-        }
+    private var location: Location {
+        Location(
+            region: region, country: country, jurisdictions: jurisdiction, provider: provider,
+            certifications: certification)
     }
 
     func run() throws {
@@ -114,9 +105,7 @@ struct BackendAdd: ParsableCommand {
     private func record(_ secret: [UInt8]?, _ store: Store) throws(S3Error) -> BackendRecord {
         BackendRecord(
             id: 0, name: name, kind: type,
-            location: Location(
-                region: region, country: country, jurisdictions: jurisdiction, provider: provider,
-                certifications: certification),
+            location: location,
             state: .active,
             endpoint: type == .file
                 ? path ?? "" : EndpointURL.stored(endpoint ?? "", allowPlainHTTP: allowPlainHTTP),

@@ -9,6 +9,7 @@ struct BackendCommand: ParsableCommand {
         [
             BackendAdd.self, Show.self, List.self, Probe.self, SetState.self, BackendDrain.self, BackendActivate.self,
             BackendLost.self, BackendRemove.self, BackendSetLimit.self, BackendUpdate.self,
+            BackendSetLocation.self,
         ])
 
     func run() throws { throw verbIsMissing("backend") }

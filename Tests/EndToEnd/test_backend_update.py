@@ -130,3 +130,33 @@ def test_secrets_are_sealed_again_and_the_older_master_key_is_needed_no_more(sta
     stack.start()
     reads(stack, bucket)
     assert stack.boto3("alice").get_object_tagging(Bucket=bucket, Key="key-0")["TagSet"] == tags["TagSet"]
+
+
+def test_a_certification_that_ends_is_asked_about_first_and_what_is_stored_follows(stacks):
+    stack = stacks.files()
+    stack.start()
+    words = ("backend", "set-location")
+    assert stack.cli(*words, "fi").returncode == 2 and stack.cli(*words, "fi", "--country", "fi").returncode == 2
+    certified = stack.s3gw_json(*words, "fi", "--certification", "iso27001", "--certification", "c5")
+    assert certified["certifications"] == ["iso27001", "c5"] and certified["isChanged"]
+    assert (certified["country"], certified["jurisdictions"]) == ("FI", ["EU"]), "what is not named stays"
+    stack.set_policy({"residency": {"require": ["iso27001"]}}, "--tenant", "alice")
+    bucket = stack.new_bucket("alice")
+    put_some(stack, bucket)
+    for extra in ([], ["--dry-run"]):
+        refused = stack.cli(*words, "fi", "--certification", "none", "--json", *extra)
+        told = json.loads(refused.stdout)
+        assert refused.returncode == 1 and bucket in refused.stderr and not told["isChanged"], refused
+        assert told["brokenBuckets"] == 1
+    assert stack.s3gw_json("backend", "show", "fi")["certifications"] == ["iso27001", "c5"]
+    # With another place for them they go there.
+    stack.s3gw(*words, "de", "--certification", "iso27001")
+    moved = stack.s3gw_json(*words, "fi", "--certification", "none")
+    assert moved["certifications"] == [] and moved["isChanged"]
+    settle(stack)
+    for number in range(3):
+        shown = stack.s3gw_json("object", "show", bucket, f"key-{number}", "--tenant", "alice")
+        assert [(each["backend"], each["state"]) for each in shown["versions"][0]["replicas"]] == [("de", "present")]
+    reads(stack, bucket)
+    assert stack.cli("attest", bucket).returncode == 0, "each byte was where the policy of its time allowed it"
+    assert stack.s3gw_json("attest", "--verify")["isGood"]

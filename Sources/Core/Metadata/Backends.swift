@@ -84,6 +84,23 @@ extension SQLConnection {
         try bumpConfigurationGeneration()
     }
 
+    /// Records where a backend stands, from now on: every version is looked at again.
+    package func setBackend(id: Int64, location: Location) throws(S3Error) {
+        let changed = try first(
+            """
+            UPDATE backends SET region = $2, country = $3, jurisdictions = $4, provider = $5, certifications = $6
+            WHERE id = $1 AND is_removed = 0
+            RETURNING id, name, kind, region, country, jurisdictions, provider, certifications, state, endpoint,
+                signing_region, addressing, ca_file, access_key_id, sealed_secret, abilities, created_at
+            """, .int(id), .text(location.region), SQLValue(location.country),
+            .text(TextList.joined(location.jurisdictions)), SQLValue(location.provider),
+            .text(TextList.joined(location.certifications)), row: backend)
+        guard let changed else { throw S3Error(.invalidRequest, "There is no such backend any more.") }
+        try appendLedger(.backendChanged, backendID: id, details: LedgerDetails.backend(changed))
+        try requestReplanOfAll(at: .now())
+        try bumpConfigurationGeneration()
+    }
+
     private func forgetBackend(_ id: Int64) throws(S3Error) {
         let places = try all("SELECT upload_id FROM upload_places WHERE backend_id = $1", .int(id)) {
             (row) throws(S3Error) in try row.versionID(0)
