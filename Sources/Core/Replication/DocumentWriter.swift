@@ -38,12 +38,13 @@ final class DocumentWriter {
         guard Timestamp.now() >= notBefore else { return false }
         let snapshot = try world.snapshot()
         let (read, documents, places) = try collect()
+        let placesByName = Dictionary(grouping: places, by: \.name)
         var isComplete = true
         var kept: Set<DocumentPlace> = []
         var replaced: Set<DocumentPlace> = []
         for document in documents {
             guard !stop.isStopped else { return false }
-            let own = places.filter { $0.name == document.subject.name }
+            let own = placesByName[document.subject.name] ?? []
             guard let wanted = try wanted(document, snapshot) else {
                 isComplete = false
                 kept.formUnion(own)
