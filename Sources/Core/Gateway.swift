@@ -158,10 +158,10 @@ package final class Gateway: Sendable {
         case .putObjectTagging: answer = try TaggingOperations.putObject(call)
         case .deleteObjectTagging: answer = try TaggingOperations.deleteObject(call)
         case .getObjectAttributes: answer = try GetObjectAttributes.get(call)
-        case .bucketSetting: answer = try UnsetSettings.ofBucket(call)
-        case .objectSetting: answer = try UnsetSettings.ofObject(call)
-        case .createSession, .selectObjectContent, .restoreObject, .renameObject, .preflight:
-            throw S3Error(.notImplemented, "\(call.route.operation.rawValue) is not implemented")
+        case .createSession, .bucketSetting,
+            .selectObjectContent, .restoreObject, .renameObject, .objectSetting, .preflight:
+            let name = call.route.settingName(in: call.request.target) ?? call.route.operation.rawValue
+            throw S3Error(.notImplemented, "\(name) is not implemented")
         }
         send(answer, of: call, on: &wire)
     }

@@ -121,13 +121,12 @@ def test_presigned_urls_and_a_form(client, world, http, fresh, payload):
 
 
 def test_buckets_tags_and_versions(world, http, fresh):
-    # Of a bucket that is not there yet no region can be asked for: as on AWS, it has to be told then.
+    # Of no bucket there is a region to ask for: as on AWS, it has to be told then.
     client = connect(world, http, region=world.settings["region"])
     name = f"{fresh}-2"
     client.make_bucket(name)
     assert client.bucket_exists(name) and not client.bucket_exists(f"{fresh}-3")
-    for lister in (client, connect(world, http)):
-        assert name in [each.name for each in lister.list_buckets()]
+    assert name in [each.name for each in client.list_buckets()]
     tags = Tags.new_object_tags()
     tags["project"] = "x y"
     client.put_object(name, "k", io.BytesIO(b"1"), 1, tags=tags)

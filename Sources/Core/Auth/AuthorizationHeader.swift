@@ -28,17 +28,15 @@ enum AuthorizationHeader {
             moment: moment)
     }
 
-    /// Whether this is GetBucketLocation or ListBuckets of a client that does not know the region yet.
+    /// Whether this is GetBucketLocation of a client that does not know the region yet.
     ///
     /// minio-py, minio-go and what is built on them ask so before anything else, and sign for `us-east-1`, as for AWS's
-    /// endpoint without a region, which lists the buckets of all regions.
+    /// endpoint without a region.
     private static func asksForRegion(_ request: HTTPRequest, _ scope: CredentialScope) -> Bool {
         guard request.method == .get, scope.region.elementsEqual(CredentialScope.unknownRegion.utf8),
-            request.target.has("location") || request.target.path.count == 1
+            request.target.has("location")
         else { return false }
-        do throws(S3Error) {
-            return try [.getBucketLocation, .listBuckets].contains(S3Route(routing: request).operation)
-        } catch {
+        do throws(S3Error) { return try S3Route(routing: request).operation == .getBucketLocation } catch {
             // What cannot be routed is refused for that once the signature is right for the site.
             return false
         }

@@ -124,18 +124,6 @@ extension S3Error.Code {
         "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.")
     package static let noSuchLifecycleConfiguration = row(
         "NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist")
-    package static let noSuchBucketPolicy = row("NoSuchBucketPolicy", 404, "The bucket policy does not exist")
-    package static let noSuchCORSConfiguration = row(
-        "NoSuchCORSConfiguration", 404, "The CORS configuration does not exist")
-    package static let noSuchEncryptionConfiguration = row(
-        "ServerSideEncryptionConfigurationNotFoundError", 404,
-        "The server side encryption configuration was not found")
-    package static let noSuchObjectLockConfiguration = row(
-        "ObjectLockConfigurationNotFoundError", 404, "Object Lock configuration does not exist for this bucket")
-    package static let noSuchReplicationConfiguration = row(
-        "ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found")
-    package static let noSuchWebsiteConfiguration = row(
-        "NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration")
     package static let noSuchTagSet = row("NoSuchTagSet", 404, "The TagSet does not exist")
     package static let invalidBucketState = row(
         "InvalidBucketState", 409, "The request is not valid for the current state of the bucket.")
