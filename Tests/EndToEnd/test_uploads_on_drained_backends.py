@@ -1,9 +1,10 @@
-"""Multipart uploads whose parts are on a backend that is drained, or lost."""
+"""Multipart uploads whose parts are on a backend that is drained, lost, or away."""
 
 import json
 import sqlite3
 
 import pytest
+from botocore.exceptions import ClientError
 
 from support.multipart import PART, begin, complete, refusal, send, upload_rows
 from support.processes import wait_until
@@ -132,4 +133,28 @@ def test_an_upload_that_lost_one_of_two_places_goes_on_when_one_is_enough(stack,
     stack.set_policy(both(acknowledge=1), "--tenant", "alice")
     lose(stack)
     complete(s3, bucket, upload, done, "marked")
+    assert s3.get_object(Bucket=bucket, Key="marked")["Body"].read() == body
+
+
+def test_a_completion_is_acknowledged_by_as_many_backends_as_must(stack, payload):
+    stack.set_policy(both(acknowledge="all"), "--tenant", "alice")
+    s3 = stack.boto3("alice", retries={"total_max_attempts": 1})
+    bucket, body = stack.new_bucket("alice"), payload(100_000)
+    upload = begin(s3, bucket, "marked")
+    done = send(s3, bucket, upload, [body], "marked")
+    here = stack.backends["de"]
+    away = here.rename(here.with_name("away"))
+    assert refusal(lambda: complete(s3, bucket, upload, done, "marked"))[0] == 503
+    assert refusal(lambda: s3.head_object(Bucket=bucket, Key="marked"))[0] == 404
+    away.rename(here)
+
+    def is_completed():
+        try:
+            return complete(s3, bucket, upload, done, "marked")
+        except ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+            return False
+
+    wait_until(is_completed, "both backends make the object", 60)
+    assert stack.query("SELECT COUNT(*) FROM replicas WHERE state = 'present'") == [(2,)]
     assert s3.get_object(Bucket=bucket, Key="marked")["Body"].read() == body
