@@ -244,16 +244,20 @@ struct ReconcileRun {
     /// Whether the write that made it may still be going on: an object is there before the row that speaks of it.
     func mayBeUnderWay(since writtenAt: Timestamp) -> Bool {
         let limit = min(reconciler.settings.graceMilliseconds, Self.longestWriteMilliseconds)
-        return Timestamp.now().milliseconds - writtenAt.milliseconds < limit
+        return (Timestamp.now().milliseconds - writtenAt.milliseconds).magnitude < limit
     }
 
     /// Longer than all but the longest copies; what goes on for longer is told, and not touched before `grace` either.
     private static let longestWriteMilliseconds: Int64 = 15 * 60_000
 
     /// Whether nothing that is under way can still need it: seen in two runs, found and written longer ago than `grace`.
+    ///
+    /// A time to come is that of a clock that ran ahead, and says nothing.
     func isOld(_ finding: Finding, writtenAt: Timestamp) -> Bool {
-        let limit = Timestamp.now().milliseconds - reconciler.settings.graceMilliseconds
-        return finding.runs >= 2 && finding.firstSeen.milliseconds <= limit && writtenAt.milliseconds <= limit
+        let now = Timestamp.now().milliseconds
+        let limit = now - reconciler.settings.graceMilliseconds
+        guard finding.runs >= 2, finding.firstSeen.milliseconds <= limit else { return false }
+        return writtenAt.milliseconds <= limit || writtenAt.milliseconds > now
     }
 
     // MARK: Notes
