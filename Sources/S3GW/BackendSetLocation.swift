@@ -58,17 +58,16 @@ struct BackendSetLocation: ParsableCommand {
             let then = records.map { $0.id == fresh.id ? fresh : $0 }
             let whatIf = WhatIf(store.database, now: WhatIf.Side(records), then: WhatIf.Side(then))
             let report = EffectReport(effects: try whatIf.effects())
-            let isRefused = !report.broken.isEmpty && !anyway
-            if !dryRun, !isRefused {
+            let isChanged = !dryRun && (report.broken.isEmpty || anyway)
+            if isChanged {
                 try store.write { sql throws(S3Error) in try sql.setBackend(id: fresh.id, location: fresh.location) }
             }
-            let isChanged = !dryRun && !isRefused
             guard case .object(let members) = backend.json else { return }
             let head = isChanged ? backend.fields : "Nothing was changed. It would mean:"
             options.show(
                 .object(members + [.init("isChanged", .boolean(isChanged))] + report.members),
                 "\(head)\n\n\(report.text)")
-            guard report.broken.isEmpty || (anyway && !dryRun) else {
+            guard report.broken.isEmpty || isChanged else {
                 throw Outcome.no("These policies could not be kept:\n\(report.refusal)")
             }
         }

@@ -98,14 +98,15 @@ struct TenantCommand: ParsableCommand {
         func run() throws {
             try options.run { store in
                 let tenant = try store.tenant(name)
-                let buckets = try store.read { sql throws(S3Error) in try sql.allBuckets() }
-                    .filter { $0.tenantID == tenant.id }.map(\.name.text)
+                let buckets = try store.read { sql throws(S3Error) in
+                    try sql.buckets(tenantID: tenant.id, prefix: [], after: nil, limit: Self.namedBuckets + 1)
+                }.map(\.name.text)
                 guard buckets.isEmpty else {
                     let named = buckets.prefix(Self.namedBuckets).joined(separator: ", ")
                     let rest = buckets.count > Self.namedBuckets ? ", ..." : ""
                     throw Outcome.no(
-                        "\(name) still has \(buckets.count) buckets (\(named)\(rest)): empty and delete them through S3, with a key of "
-                            + "\(name), first.")
+                        "\(name) still has buckets (\(named)\(rest)): empty and delete them through S3, with a key of \(name), first."
+                    )
                 }
                 try store.write { sql throws(S3Error) in try sql.deleteTenant(id: tenant.id) }
                 options.show(tenant.json, "Deleted tenant \(name).")

@@ -154,19 +154,23 @@ extension SQLConnection {
         }
     }
 
+    package func documentPlace(named name: String, on backendID: Int64) throws(S3Error) -> DocumentPlace? {
+        try first(
+            "SELECT physical_bucket, generation, digest FROM documents WHERE name = $1 AND backend_id = $2",
+            .text(name), .int(backendID)
+        ) {
+            DocumentPlace(
+                name: name, backendID: backendID, physicalBucket: $0.text(0), generation: $0.int(1),
+                digest: $0.bytes(2))
+        }
+    }
+
     /// Notes the newest; an older one than is noted changes nothing.
     ///
     /// Returns the place that has no row after this, when there is one: what was noted before, or `place` itself. Its object
     /// is the caller's to remove.
     package func setDocumentPlace(_ place: DocumentPlace) throws(S3Error) -> DocumentPlace? {
-        let noted = try first(
-            "SELECT physical_bucket, generation, digest FROM documents WHERE name = $1 AND backend_id = $2",
-            .text(place.name), .int(place.backendID)
-        ) {
-            DocumentPlace(
-                name: place.name, backendID: place.backendID, physicalBucket: $0.text(0), generation: $0.int(1),
-                digest: $0.bytes(2))
-        }
+        let noted = try documentPlace(named: place.name, on: place.backendID)
         if let noted, noted.generation > place.generation { return place }
         try run(
             """

@@ -168,16 +168,12 @@ extension ReconcileRun {
             writtenAt = record.version.writtenAt
             versionID = record.version
         } else if let document = RecoveryKey.document(reading: entry.key) {
-            let (generation, isKnown) = try read { sql throws(S3Error) in
-                let isKnown = try sql.documentPlaces().contains {
-                    $0.name == document.name && $0.backendID == backendID && $0.physicalBucket == bucket
-                        && $0.generation <= document.generation
-                }
-                return (try sql.configurationGeneration(), isKnown)
+            let (generation, noted) = try read { sql throws(S3Error) in
+                (try sql.configurationGeneration(), try sql.documentPlace(named: document.name, on: backendID))
             }
             if document.generation > generation {
                 try lostTime(object, document.generation, since: generation)
-            } else if isKnown {
+            } else if let noted, noted.physicalBucket == bucket, noted.generation <= document.generation {
                 return
             }
         } else {
