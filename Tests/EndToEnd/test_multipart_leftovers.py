@@ -1,5 +1,7 @@
 """What multipart uploads leave behind, however they end: whole objects, their replicas, and nothing else."""
 
+import concurrent.futures
+import dataclasses
 import random
 import sqlite3
 import threading
@@ -9,6 +11,7 @@ import pytest
 
 from support.multipart import PART, begin, complete, etag_of, refusal, send, upload_rows
 from support.processes import wait_until
+from support.tcpproxy import TCPProxy
 
 TWO = {"replicas": {"count": 2, "distinct": "country", "acknowledge": 1}}
 
@@ -45,6 +48,39 @@ def test_an_abandoned_upload_is_ended_by_the_worker(stacks, payload):
     s3.abort_multipart_upload(Bucket=bucket, Key="young", UploadId=young)
     stack.worker_once()
     assert empty(stack)
+
+
+@pytest.mark.timeout(120)
+def test_an_upload_whose_creation_was_cut_short_is_ended_after_an_hour(stacks, radosgw, payload):
+    proxy = TCPProxy(("127.0.0.1", int(radosgw["r1"].endpoint.rpartition(":")[2])))
+    stacks.exits.callback(proxy.close)
+    stack = stacks.bare()
+    stack.add_s3_backend("fi", dataclasses.replace(radosgw["r1"], endpoint=proxy.endpoint), "FI")
+    stack.create_tenant("alice", {"replicas": {"count": 1}})
+    raw = stack.start().raw("alice")
+    bucket = stack.new_bucket("alice")
+    assert raw.request("PUT", f"/{bucket}/first", b"makes the bucket").status == 200
+    ((physical,),) = stack.query("SELECT physical_bucket FROM replicas")
+    uploads = lambda: radosgw["r1"].client().list_multipart_uploads(Bucket=physical).get("Uploads", [])  # noqa: E731
+    proxy.at = (0, "stall")
+    with concurrent.futures.ThreadPoolExecutor(1) as client:
+        answer = client.submit(raw.request, "POST", f"/{bucket}/cut?uploads=")
+        wait_until(uploads, "the store has begun it")
+        stack.pool.kill()
+        assert answer.result().status == 502
+    proxy.at, proxy.silent = None, False
+    proxy.reset()
+    assert stack.query("SELECT state FROM uploads") == [("creating",)]
+    stack.worker_once()
+    assert len(uploads()) == 1, "somebody may still be about it"
+    with sqlite3.connect(stack.database_path, timeout=10) as connection:
+        connection.execute("UPDATE uploads SET initiated_at = initiated_at - 3600 * 1000")
+    connection.close()
+    stack.worker_once()
+    assert upload_rows(stack) == 0 and not uploads()
+    stack.start_pool()
+    wait_until(stack.answers, "the gateway answers again")
+    assert raw.request("GET", f"/{bucket}/first").body == b"makes the bucket"
 
 
 def test_a_bucket_is_deleted_with_its_open_uploads(stacks, payload):

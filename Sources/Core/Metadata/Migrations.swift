@@ -25,6 +25,7 @@ enum Migrations {
         Migration(version: 15, name: "moves", script: moveSchema),
         Migration(version: 16, name: "imports written down", script: recordedImportSchema),
         Migration(version: 17, name: "lifecycles", script: lifecycleSchema),
+        Migration(version: 18, name: "creations cut short", script: creationSchema),
     ]
 
     static var newest: Int64 { all.last?.version ?? 0 }

@@ -96,6 +96,20 @@ extension SQLConnection {
         return ids.count
     }
 
+    /// Ends up to `limit` uploads whose creation began before `time` and was cut short: no client knows them.
+    ///
+    /// Returns how many.
+    package func endUploads(
+        creationCutShortBefore time: Timestamp, limit: Int, at now: Timestamp
+    ) throws(S3Error) -> Int {
+        let ids = try all(
+            "SELECT id FROM uploads WHERE state = 'creating' AND initiated_at < $1 ORDER BY initiated_at LIMIT $2",
+            SQLValue(time), .int(Int64(limit))
+        ) { (row) throws(S3Error) in try row.versionID(0) }
+        for id in ids { try endUpload(id: id, at: now) }
+        return ids.count
+    }
+
     /// Ends the uploads that have no place left but on that backend, which is lost; the others go on without it.
     func endUploads(lostWith backendID: Int64, at time: Timestamp) throws(S3Error) {
         for place in try openPlaces(backendID: backendID) {

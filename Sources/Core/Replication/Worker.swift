@@ -53,7 +53,9 @@ package final class Worker: Sendable {
     package static let reportIntervalMilliseconds = 10_000
     /// How often abandoned uploads are looked for, by an index.
     package static let uploadSweepIntervalMilliseconds = 60_000
-    /// Uploads ended in one transaction.
+    /// The age at which a creation that has not ended was cut short: beyond every deadline of the request that began it.
+    private static let creationSeconds: Int64 = 3600
+    /// Uploads of either sort ended in one transaction.
     private static let uploadSweepSize = 500
     /// How long a thread without work waits for those that still have some, when draining.
     private static let drainPauseMilliseconds = 20
@@ -219,9 +221,11 @@ package final class Worker: Sendable {
     private func endAbandonedUploads() throws(S3Error) {
         let now = Timestamp.now()
         let limit = now.adding(seconds: -settings.abandonedUploadSeconds)
+        let cutShort = now.adding(seconds: -Self.creationSeconds)
         while !stop.isStopped {
             let count = try world.database.write { sql throws(S3Error) in
                 try sql.endUploads(begunBefore: limit, limit: Self.uploadSweepSize, at: now)
+                    + sql.endUploads(creationCutShortBefore: cutShort, limit: Self.uploadSweepSize, at: now)
             }
             if count > 0 { log.notice("abandoned uploads ended", metadata: ["uploads": "\(count)"]) }
             if count < Self.uploadSweepSize { return }

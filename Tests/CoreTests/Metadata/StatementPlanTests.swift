@@ -149,6 +149,7 @@ import Testing
         try db.endUpload(id: upload.id, at: time)
         try db.deletePlace(uploadID: upload.id, backendID: world.backends[0].id)
         _ = try db.endUploads(begunBefore: time, limit: 10, at: time)
+        _ = try db.endUploads(creationCutShortBefore: time, limit: 10, at: time)
         _ = try db.commitDelete(bucketID: world.bucket.id, key: upload.key, at: time, unless: { _ in })
     }
 

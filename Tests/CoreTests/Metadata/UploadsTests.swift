@@ -123,6 +123,22 @@ extension MetadataScenario {
         #expect(try found(young) != nil)
     }
 
+    @Test func `of uploads whose creation was cut short only those that no client can know are ended`() throws {
+        let limit = MetadataScenario.start.adding(seconds: 50)
+        let known = try world.begin("known")
+        let young = world.newUpload("young", at: limit)
+        try world.write { (db) throws in
+            for upload in [world.newUpload("cut"), young] {
+                try db.insertUpload(upload, places: [world.place(of: upload)])
+            }
+            #expect(try db.endUploads(creationCutShortBefore: limit, limit: 10, at: limit) == 1)
+            #expect(try db.endUploads(creationCutShortBefore: limit, limit: 10, at: limit) == 0)
+            #expect(try db.jobs(state: .ready, limit: 10).map(\.kind) == [.endUpload])
+            #expect(try db.openUpload(id: young.id))
+        }
+        #expect(try found(known) != nil)
+    }
+
     @Test func `a bucket that is deleted ends its uploads`() throws {
         let upload = try world.begin("k")
         try world.write { (db) throws in
