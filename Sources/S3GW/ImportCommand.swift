@@ -9,7 +9,7 @@ struct ImportCommand: ParsableCommand {
         "import", "Adopt an existing bucket of a backend in place, or only compare it.",
         """
         Every object keeps its physical bucket and key, and becomes an object of the logical bucket with its size, headers, \
-        metadata, ETag and time. Clients may use the bucket meanwhile: what they wrote or deleted wins. An import that was \
+        metadata, tags, ETag and time. Clients may use the bucket meanwhile: what they wrote or deleted wins. An import that was \
         stopped, or killed, goes on where it was when it is called again. In the end the worker makes what policy wants. \
         The backend has to be one that policy allows; --move adopts anyway, and the worker then moves the objects away.
 
@@ -29,6 +29,11 @@ struct ImportCommand: ParsableCommand {
             "The logical bucket, made when there is none. Default: the physical name.", valueName: "name"))
     var logicalName: String?
     @Flag(help: "Read every object in full: compare it with its ETag and compute a checksum.") var read = false
+    @Option(
+        help: ArgumentHelp(
+            "Whose tags the store is asked for: 'counted', of objects that it says have some (x-amz-tagging-count); 'all', "
+                + "for stores that do not say so; 'none'.", valueName: "which"))
+    var tags = BucketImport.TagChoice.counted
     @Flag(help: "Adopt although policy keeps such objects away from the backend.") var move = false
     @Flag(help: "Change nothing; tell the differences.") var verifyOnly = false
     @Option(help: ArgumentHelp("With --verify-only: the other physical bucket.", valueName: "backend/bucket"))
@@ -46,7 +51,9 @@ struct ImportCommand: ParsableCommand {
             throw ValidationError("Compare with --against or --tenant, not both.")
         }
         guard against != nil || tenant != nil else { throw ValidationError("Say whose bucket it is with --tenant.") }
-        guard !verifyOnly || !(read || move) else { throw ValidationError("--verify-only changes nothing.") }
+        guard !verifyOnly || !(read || move || tags != .counted) else {
+            throw ValidationError("--verify-only changes nothing.")
+        }
     }
 
     func run() throws {
@@ -69,7 +76,7 @@ struct ImportCommand: ParsableCommand {
             let target = try begin(existing, name, of: owner, on: live, store)
             let work = BucketImport(
                 world: world, tenant: owner, source: .init(bucket: target, live: live, physicalBucket: bucket),
-                readsContent: read)
+                readsContent: read, tags: tags)
             var told = Date()
             let record = try work.run { record in
                 guard Date().timeIntervalSince(told) >= Self.reportSeconds else { return }
@@ -170,3 +177,5 @@ struct ImportCommand: ParsableCommand {
         return .logical(store.database, found)
     }
 }
+
+extension BucketImport.TagChoice: ExpressibleByArgument {}

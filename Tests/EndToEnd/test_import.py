@@ -14,6 +14,7 @@ from support import paths
 from support.multipart import PART
 from support.processes import wait_until
 from support.rclone import Rclone
+from support.tcpproxy import TCPProxy
 
 TWO = {"replicas": {"count": 2, "acknowledge": 1}}
 
@@ -64,7 +65,7 @@ def test_everything_a_client_sees_is_as_before_and_the_worker_makes_the_missing_
         Metadata={"colour": "blue", "with-dash": "a b"},
     )  # fmt: skip
     client.put_object(Bucket="adopted-one", Key="described", Body=b"hello", **headers)
-    client.put_object(Bucket="adopted-one", Key="empty", Body=b"")
+    client.put_object(Bucket="adopted-one", Key="empty", Body=b"", Tagging="project=a%26b&empty=")
     parts = [os.urandom(PART), os.urandom(1000)]
     upload = client.create_multipart_upload(Bucket="adopted-one", Key="in-parts")["UploadId"]
     numbered = [
@@ -96,12 +97,16 @@ def test_everything_a_client_sees_is_as_before_and_the_worker_makes_the_missing_
         assert read(stack, "mine", key) == body
     head = mine.head_object(Bucket="mine", Key="described")
     assert {name: head[name] for name in headers} == headers
+    tags = client.get_object_tagging(Bucket="adopted-one", Key="empty")["TagSet"]
+    assert len(tags) == 2 and mine.get_object_tagging(Bucket="mine", Key="empty")["TagSet"] == tags
+    assert mine.get_object_tagging(Bucket="mine", Key="described")["TagSet"] == []
     assert imported(
         stack, "--backend", "r1", "--bucket", "adopted-one", "--tenant", "alice", "--as", "mine", "--verify-only"
     ) == {"compared": len(before), "differences": 0, "notHashed": 1, "list": []}
 
     stack.worker_once()
-    assert len(stack.stored("new")) >= len(before), "policy wants a second replica of everything"
+    copies = [path for path in stack.stored("new") if path.endswith("%data")]
+    assert len(copies) == len(before), "policy wants a second replica of everything"
     stack.s3gw("backend", "set-state", "r1", "offline")
     for key, body in contents.items():
         assert read(stack, "mine", key) == body
@@ -251,13 +256,56 @@ def test_verify_only_tells_every_kind_of_difference_and_changes_nothing(stacks, 
 
 
 @pytest.mark.timeout(120)
+def test_a_tag_that_asks_for_replicas_counts_and_one_that_cannot_be_read_stops_the_import(stacks, radosgw, rclone):
+    client = radosgw["r2"].client()
+    for bucket in ("tagged-two", "tagged-three"):
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key="marked ä", Body=b"1", Tagging="replica-count=many")
+        client.put_object(Bucket=bucket, Key="plain", Body=b"2")
+    stack = gateway(stacks, rclone, radosgw["r2"], policy={"replicas": {"order": ["fi-r2-1"]}})
+    mine = stack.boto3("alice")
+    words = ["--backend", "r2", "--tenant", "alice", "--bucket"]
+    told = stack.cli("import", *words, "tagged-two")
+    assert told.returncode == 1 and '"marked ä"' in told.stderr and "--tags none" in told.stderr, told.stderr
+    assert imported(stack, *words, "tagged-three", "--tags", "none")["adopted"] == 2
+    assert mine.get_object_tagging(Bucket="tagged-three", Key="marked ä")["TagSet"] == []
+    tags = {"TagSet": [{"Key": "replica-count", "Value": "2"}]}
+    client.put_object_tagging(Bucket="tagged-two", Key="marked ä", Tagging=tags)
+    assert imported(stack, *words, "tagged-two")["adopted"] == 2
+    assert mine.get_object_tagging(Bucket="tagged-two", Key="marked ä")["TagSet"] == tags["TagSet"]
+    stack.worker_once()
+    (copy,) = [path for path in stack.stored("new") if path.endswith("%data")]
+    assert "marked" in copy
+    # rclone knows no tags: it sends the object.
+    fill(rclone.client(), "no-tags", 1)
+    words = ["--backend", "old", "--tenant", "alice", "--bucket", "no-tags"]
+    told = stack.cli("import", *words, "--tags", "all")
+    assert told.returncode == 1 and "--tags none" in told.stderr, told.stderr
+    assert imported(stack, *words)["adopted"] == 1
+    assert stack.cli("import", *words, "--verify-only", "--tags", "all").returncode == 2
+
+
+@pytest.mark.timeout(120)
+def test_a_store_that_answers_404_for_no_tags(stacks, rclone):
+    contents = fill(rclone.client(), "untagged", 3)
+    proxy = TCPProxy(("127.0.0.1", rclone.port))
+    stacks.exits.callback(proxy.close)
+    stack = gateway(stacks, rclone.at(proxy.endpoint), policy={"replicas": {"order": ["fi-old-1"]}})
+    document = b"<Error><Code>NoSuchTagSet</Code><Message>none</Message></Error>"
+    proxy.read_answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s" % (len(document), document)
+    words = ["--backend", "old", "--tenant", "alice", "--bucket", "untagged", "--tags", "all"]
+    assert imported(stack, *words)["adopted"] == len(contents)
+
+
+@pytest.mark.timeout(120)
 def test_a_bucket_of_another_gateway_keeps_its_keys_and_headers(stacks, tmp_path):
     other = stacks.files()
     other.set_policy({"residency": {"allow": ["country:FI"]}}, "--tenant", "bob")
     other.start()
     bucket = other.new_bucket("bob")
     theirs = other.boto3("bob")
-    theirs.put_object(Bucket=bucket, Key="a/ä", Body=b"content", ContentType="text/x", Metadata={"m": "v"})
+    described = dict(ContentType="text/x", Metadata={"m": "v"}, Tagging="%C3%A4%3D=1%3D&b=")
+    theirs.put_object(Bucket=bucket, Key="a/ä", Body=b"content", **described)
     ((physical,),) = other.query("SELECT physical_name FROM mappings WHERE state = 'ready'")
     stack = stacks.bare(processes=1)
     stack.add_file_backend("fi", "FI", directory=other.backends["fi"])
@@ -266,5 +314,9 @@ def test_a_bucket_of_another_gateway_keeps_its_keys_and_headers(stacks, tmp_path
     imported(stack, "--backend", "fi", "--bucket", physical, "--tenant", "alice", "--as", "mine", "--read")
     got = stack.boto3("alice").get_object(Bucket="mine", Key="a/ä")
     assert got["Body"].read() == b"content" and got["ContentType"] == "text/x" and got["Metadata"] == {"m": "v"}
+    assert stack.boto3("alice").get_object_tagging(Bucket="mine", Key="a/ä")["TagSet"] == [
+        {"Key": "ä=", "Value": "1="},
+        {"Key": "b", "Value": ""},
+    ]
     assert got["ETag"].strip('"') == hashlib.md5(b"content").hexdigest()
     assert time.time() - got["LastModified"].timestamp() < 3600

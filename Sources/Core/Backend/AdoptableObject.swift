@@ -8,6 +8,8 @@ package struct AdoptableObject: Sendable, Equatable {
     package var lastModified: Timestamp?
     /// `content-type` and the like, and `x-amz-meta-*`; names in lower case.
     package var headers: [HeaderField]
+    /// Whether the store says that it keeps tags with it.
+    package var hasTags: Bool
     /// The description that a gateway has stored with it, if one did: names beginning with `s3gw-`.
     package var description: [HeaderField]
 
@@ -16,10 +18,21 @@ package struct AdoptableObject: Sendable, Equatable {
         "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
     ]
     static let metadataPrefix = "x-amz-meta-"
+    static let tagCountHeader = "x-amz-tagging-count"
 
     /// A value of the description, decoded; nil when there is none.
     package func described(_ name: String) -> [UInt8]? {
         description.first { $0.name == name }.flatMap { Self.decoded($0.value) }
+    }
+
+    /// The tags that a gateway described; the store keeps none of them.
+    package var describedTags: [Tag] {
+        description.compactMap { field in
+            guard field.name.hasPrefix("s3gw-t-"), let value = Self.decoded(field.value),
+                let equals = value.firstIndex(of: UInt8(ascii: "=")), let key = Self.decoded(Array(value[..<equals]))
+            else { return nil }
+            return Tag(storedKey: key, value: Array(value[(equals + 1)...]))
+        }
     }
 
     private static func decoded(_ value: [UInt8]) -> [UInt8]? {
@@ -65,7 +78,21 @@ extension S3Backend {
             headers: lines.filter {
                 AdoptableObject.kept.contains($0.name)
                     || ($0.name.hasPrefix(AdoptableObject.metadataPrefix) && $0.name != ObjectDescription.packedHeader)
-            }, description: head.metadata)
+            }, hasTags: lines.contains { $0.name == AdoptableObject.tagCountHeader && $0.value != [UInt8(ascii: "0")] },
+            description: head.metadata)
+    }
+
+    package func tags(of object: PhysicalObject) throws(BackendError) -> [Tag] {
+        let call = StoreCall(method: .get, bucket: object.bucket, key: object.key, query: [("tagging", [])])
+        let document: [UInt8]
+        do throws(BackendError) { (_, document) = try exchangeDocument(call, body: []) } catch {
+            // Some stores answer 404 NoSuchTagSet where others have an empty document.
+            guard error.kind == .missing, try head(object) != nil else { throw error }
+            return []
+        }
+        do throws(S3Error) { return try TaggingDocument(ofObjectInStore: document).tags } catch {
+            throw failure(.refused, "the tags of an object are not what S3 says: \(error.message)")
+        }
     }
 
     /// A header line as a name in lower case and its value; nil for anything else.
@@ -83,6 +110,9 @@ extension FileBackend {
         guard let found = try head(object) else { return nil }
         return AdoptableObject(
             sizeBytes: found.sizeBytes, eTag: found.eTag, isMD5: true, lastModified: nil, headers: [],
-            description: found.metadata)
+            hasTags: false, description: found.metadata)
     }
+
+    /// A directory keeps none.
+    package func tags(of object: PhysicalObject) throws(BackendError) -> [Tag] { [] }
 }

@@ -71,6 +71,10 @@ package protocol Backend: AnyObject, Sendable {
     /// Returns all that clients may want to know of an object that we did not write, nil when it is not there.
     func describe(_ object: PhysicalObject) throws(BackendError) -> AdoptableObject?
 
+    /// Returns the tags that the store itself keeps with an object that we did not write; throws `.refused` when it has no
+    /// such thing, or does not tell.
+    func tags(of object: PhysicalObject) throws(BackendError) -> [Tag]
+
     /// Removes the object; a missing one counts as removed.
     func delete(_ object: PhysicalObject) throws(BackendError)
 

@@ -17,7 +17,7 @@ enum TaggingOperations {
     /// policy cannot give.
     static func putObject(_ call: Call) throws(S3Error) -> Answer {
         try UnsupportedHeaders.refuse(in: call.request.headers)
-        let tags = try tags(in: try call.document(), for: .object)
+        let tags = try TaggingDocument(parsing: try call.document(), for: .object).tags
         return try replace(tags, call, status: 200)
     }
 
@@ -84,7 +84,7 @@ enum TaggingOperations {
     static func putBucket(_ call: Call) throws(S3Error) -> Answer {
         let bucket = try call.bucket()
         try UnsupportedHeaders.refuse(in: call.request.headers)
-        let tags = try tags(in: try call.document(), for: .bucket)
+        let tags = try TaggingDocument(parsing: try call.document(), for: .bucket).tags
         var tagged = bucket
         tagged.tags = tags
         _ = try call.snapshot.policy(for: tagged)
@@ -122,14 +122,15 @@ enum TaggingOperations {
             guard !tags.contains(where: { $0.key == key }) else { throw malformedHeader }
             tags.append(try Tag(validatingKey: key, value: text))
         }
-        try check(tags, for: .object)
+        try Tag.check(tags, for: .object)
+        _ = try tags.replicaCount()
         return tags
     }
 
     /// The `Tagging` document of a form's field, as the header of a PutObject says it.
     static func headerValue(ofDocument document: [UInt8]) throws(S3Error) -> [UInt8] {
         var value: [UInt8] = []
-        for tag in try tags(in: document, for: .object) {
+        for tag in try TaggingDocument(parsing: document, for: .object).tags {
             if !value.isEmpty { value.append(UInt8(ascii: "&")) }
             URIEncoding.append(tag.key, keepingSlash: false, to: &value)
             value.append(UInt8(ascii: "="))
@@ -150,27 +151,6 @@ enum TaggingOperations {
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
                 + "duplicates."
         ).detail("ArgumentName", headerName)
-    }
-
-    private static func check(_ tags: [Tag], for place: Tag.Place) throws(S3Error) {
-        try Tag.check(tags, for: place)
-        _ = try tags.replicaCount()
-    }
-
-    private static func tags(in document: [UInt8], for place: Tag.Place) throws(S3Error) -> [Tag] {
-        let root = try XMLReader.parse(document, root: "Tagging")
-        guard root.children.count == 1, let set = root.child("TagSet"),
-            set.children.allSatisfy({ $0.name == "Tag" })
-        else { throw S3Error(.malformedXML) }
-        var tags: [Tag] = []
-        for element in set.children {
-            guard element.children.count == 2, let key = element.child("Key"), let value = element.child("Value") else {
-                throw S3Error(.malformedXML)
-            }
-            tags.append(try Tag(validatingKey: key.text, value: value.text))
-        }
-        try check(tags, for: place)
-        return tags
     }
 
     private static func document(_ tags: [Tag]) -> XMLWriter {

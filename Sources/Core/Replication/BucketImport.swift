@@ -18,6 +18,14 @@ package final class BucketImport {
         }
     }
 
+    /// Of which objects the store is asked for the tags it keeps.
+    package enum TagChoice: String, Sendable, CaseIterable {
+        case none
+        /// Those of which it says that they have some (`x-amz-tagging-count`).
+        case counted
+        case all
+    }
+
     /// Objects of one page, and so of one transaction.
     package static let pageSize = 500
     /// Objects of a page that are looked at at the same time.
@@ -28,13 +36,15 @@ package final class BucketImport {
     private let source: Source
     /// Whether every object is read in full: its MD5 and a checksum are computed.
     private let readsContent: Bool
+    private let tags: TagChoice
     private let log = Logger(label: "s3gw.import")
 
-    package init(world: World, tenant: Tenant, source: Source, readsContent: Bool) {
+    package init(world: World, tenant: Tenant, source: Source, readsContent: Bool, tags: TagChoice) {
         self.world = world
         self.tenant = tenant
         self.source = source
         self.readsContent = readsContent
+        self.tags = tags
     }
 
     /// Returns the first residency rule that keeps objects away from a backend, nil when there is none.
@@ -155,8 +165,7 @@ package final class BucketImport {
     }
 
     private func look(at page: [BackendListEntry]) throws(S3Error) -> [Candidate] {
-        let eye = Eye(
-            source: source, tenant: tenant, readsContent: readsContent)
+        let eye = Eye(source: source, tenant: tenant, readsContent: readsContent, tags: tags)
         var found: [Candidate] = []
         var rest = page[...]
         while !rest.isEmpty {
@@ -182,6 +191,7 @@ package final class BucketImport {
         let source: Source
         let tenant: Tenant
         let readsContent: Bool
+        let tags: TagChoice
 
         func look(at entry: BackendListEntry) -> Look {
             do throws(BackendError) {
@@ -229,12 +239,26 @@ package final class BucketImport {
                 isDeleteMarker: false, sizeBytes: found.sizeBytes, eTag: eTag,
                 lastModified: found.described("s3gw-modified").flatMap(Timestamp.init(iso8601:)) ?? found.lastModified
                     ?? .now(), storageClass: "STANDARD", checksum: checksum,
-                headers: found.describedHeaders.isEmpty ? found.headers : found.describedHeaders)
+                headers: found.describedHeaders.isEmpty ? found.headers : found.describedHeaders,
+                tags: try tags(of: found, at: place))
             return Candidate(
                 version: version,
                 replica: Replica(
                     versionID: version.id, backendID: source.live.backend.record.id, physicalBucket: place.bucket,
                     physicalKey: place.key, state: .present))
+        }
+
+        private func tags(of found: AdoptableObject, at place: PhysicalObject) throws(BackendError) -> [Tag] {
+            guard found.description.isEmpty else { return found.describedTags }
+            guard tags == .all || (tags == .counted && found.hasTags) else { return [] }
+            do throws(BackendError) {
+                return try source.live.observe { backend throws(BackendError) in try backend.tags(of: place) }
+            } catch {
+                guard error.kind == .refused else { throw error }
+                let key = String(decoding: place.key, as: UTF8.self).debugDescription
+                throw BackendError(
+                    .refused, backend: error.backend, "tags of \(key), which --tags none leaves out: \(error.cause)")
+            }
         }
 
         /// Reads an object in full; the checksum is the one AWS computes for objects that come without (CRC64NVME).
