@@ -22,7 +22,7 @@ enum StoreAnswer {
     static func copyETag(_ document: [UInt8]) -> String? {
         let root: XMLElement
         do throws(S3Error) { root = try XMLReader.parse(document, root: "CopyObjectResult") } catch { return nil }
-        return root.child("ETag").map { $0.word.filter { $0 != "\"" } }
+        return root.child("ETag").map(\.wordWithoutQuotes)
     }
 
     struct Page: Equatable {
@@ -93,7 +93,7 @@ enum StoreAnswer {
     private static func word(_ name: String, in document: [UInt8], root: String) -> String? {
         let element: XMLElement
         do throws(S3Error) { element = try XMLReader.parse(document, root: root) } catch { return nil }
-        guard let word = element.child(name)?.word.filter({ $0 != "\"" }), isWord(word) else { return nil }
+        guard let word = element.child(name)?.wordWithoutQuotes, isWord(word) else { return nil }
         return word
     }
 

@@ -50,7 +50,7 @@ package struct CompletionDocument: Sendable, Equatable {
                     throw S3Error(.invalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive")
                         .detail("ArgumentName", "PartNumber").detail("ArgumentValue", child.word)
                 }
-            case "ETag": eTag = child.word.filter { $0 != "\"" }
+            case "ETag": eTag = child.wordWithoutQuotes
             default:
                 guard let algorithm = ChecksumAlgorithm.allCases.first(where: { $0.elementName == child.name }) else {
                     throw S3Error(.malformedXML)

@@ -12,6 +12,9 @@ package struct XMLElement: Sendable, Hashable {
 
     /// The text as a word; for values compared with ASCII only.
     package var word: String { String(decoding: text, as: UTF8.self) }
+
+    /// The same of an entity tag; by bytes, because a mark that combines with a quote would hide it.
+    package var wordWithoutQuotes: String { String(decoding: text.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self) }
 }
 
 /// A small strict reader for the XML bodies of S3 requests.
