@@ -1,8 +1,10 @@
 """A read survives its backend: before the first byte, in the middle, and in ranges; without a replica it is cut."""
 
+import concurrent.futures
 import hashlib
 import os
 import shutil
+import threading
 import time
 
 import pytest
@@ -101,6 +103,25 @@ def test_a_range_goes_on_at_the_exact_byte(world, content):
     assert world.proxies["fi"].dead
     assert got.status == 206 and got.promised == last - first + 1 and got.is_whole
     assert got.sha256 == digest_of(content, first, last)
+
+
+@pytest.mark.timeout(200)
+def test_the_last_replica_may_be_slow_to_go_on_before_the_transfer_is_cut(world, content):
+    world.put("k", content)
+    fi, de = world.proxies["fi"], world.proxies["de"]
+    fi.at = (40 * MIB, "reset")
+    de.read_gate = threading.Event()
+
+    def recover():
+        wait_until(lambda: fi.dead, "fi is dead", 100)
+        time.sleep(8)  # more than the 5 seconds of other reads
+        de.read_gate.set()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as helper:
+        recovery = helper.submit(recover)
+        got = world.get("k")
+        recovery.result()
+    assert got.status == 200 and got.is_whole and got.sha256 == digest_of(content)
 
 
 @pytest.mark.timeout(200)

@@ -57,7 +57,7 @@ package protocol Backend: AnyObject, Sendable {
     /// Throws `.short` when fewer bytes came than the head said; an error thrown by `piece` stops the transfer and
     /// comes back as `.stopped`.
     func get(
-        _ object: PhysicalObject, range: ClosedRange<Int64>?,
+        _ object: PhysicalObject, range: ClosedRange<Int64>?, patience: ReadPatience,
         head: (BackendObjectHead) throws(BackendError) -> Void,
         piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
     ) throws(BackendError)
@@ -91,6 +91,25 @@ package protocol Backend: AnyObject, Sendable {
 
     /// Finds out what the store can do, and that our credentials work.
     func probe() throws(BackendError) -> BackendAbilities
+}
+
+/// How long a read waits for the first byte.
+package enum ReadPatience: Sendable {
+    /// Another replica or a later try may be faster.
+    case usual
+    /// Nobody else can go on, and what came already would be lost.
+    case last
+}
+
+extension Backend {
+    /// The same with the usual patience.
+    package func get(
+        _ object: PhysicalObject, range: ClosedRange<Int64>?,
+        head: (BackendObjectHead) throws(BackendError) -> Void,
+        piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
+    ) throws(BackendError) {
+        try unsafe get(object, range: range, patience: .usual, head: head, piece: piece)
+    }
 }
 
 package struct PhysicalObject: Hashable, Sendable {

@@ -81,7 +81,7 @@ package final class FileBackend: Backend {
     }
 
     package func get(
-        _ object: PhysicalObject, range: ClosedRange<Int64>?,
+        _ object: PhysicalObject, range: ClosedRange<Int64>?, patience: ReadPatience,
         head: (BackendObjectHead) throws(BackendError) -> Void,
         piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
     ) throws(BackendError) {

@@ -27,12 +27,13 @@ extension S3Backend {
     // MARK: Reading
 
     package func get(
-        _ object: PhysicalObject, range: ClosedRange<Int64>?,
+        _ object: PhysicalObject, range: ClosedRange<Int64>?, patience: ReadPatience,
         head accept: (BackendObjectHead) throws(BackendError) -> Void,
         piece: (UnsafeRawBufferPointer) throws(WireClosed) -> Void
     ) throws(BackendError) {
         var call = StoreCall(method: .get, bucket: object.bucket, key: object.key)
         call.duration = .transfer
+        call.patience = patience
         if let range { call.headers = [("range", "bytes=\(range.lowerBound)-\(range.upperBound)")] }
         let signedCall = call
         try withoutActuallyEscaping(accept) { accept throws(BackendError) in

@@ -24,6 +24,7 @@ package final class S3Backend: Backend {
         var payloadHash = S3Backend.emptyHash
         var bodySizeBytes: Int64 = 0
         var duration = Duration.small
+        var patience = ReadPatience.usual
 
         enum Duration {
             /// Moves no object.
@@ -61,8 +62,11 @@ package final class S3Backend: Backend {
     func send(_ call: StoreCall, _ exchange: TransferExchange) throws(BackendError) -> TransferHead {
         if let bucket = call.bucket, !Self.isBucketName(bucket) { throw failure(.refused, "not a bucket name") }
         let deadlines = client.deadlines
+        exchange.bodySizeBytes = call.bodySizeBytes
         if call.duration == .transfer, call.method == .get {
-            exchange.answerMilliseconds = Int64(deadlines.firstByteMilliseconds)
+            let isLast = call.patience == .last
+            exchange.answerMilliseconds = Int64(
+                isLast ? deadlines.lastFirstByteMilliseconds : deadlines.firstByteMilliseconds)
         } else {
             exchange.answerMilliseconds += call.bodySizeBytes / deadlines.durableBytesPerMillisecond
         }

@@ -4,11 +4,13 @@ package struct TransferDeadlines: Sendable {
     package var connectMilliseconds = 3_000
     /// From the request to the head of the answer, for a read of an object.
     package var firstByteMilliseconds = 5_000
+    /// The same where nobody else can go on with a read: less than a client waits for the next byte of an answer.
+    package var lastFirstByteMilliseconds = 30_000
     /// The same for every other call, counted from the last byte of the body that is sent: the store has to make it durable.
     package var answerMilliseconds = 10_000
     /// What is added to that for a body: the time it takes at this speed.
     package var durableBytesPerMillisecond: Int64 = 16 << 10
-    /// The longest time in which fewer than `minimumBytes` move while we wait for the store.
+    /// The longest time in which fewer than `minimumBytes` of a body move while we wait for the store.
     ///
     /// Time that our own caller spends with a piece does not count, so a slow client is not taken for a slow store.
     package var stallMilliseconds = 10_000
@@ -61,6 +63,8 @@ struct TransferRequest {
     private(set) var stop: Stop?
     /// How long the store may take until the head of its answer, in milliseconds, counted from the last byte we sent.
     var answerMilliseconds: Int64
+    /// Bytes of the body that is sent.
+    var bodySizeBytes: Int64 = 0
 
     enum Stop: Equatable {
         /// A closure said so.
@@ -76,6 +80,7 @@ struct TransferRequest {
     private var headerLines = 0
     private var windowStart: Int64 = 0
     private var windowBytes: Int64 = 0
+    private var sentBytes: Int64 = 0
     private var waitingSince: Int64 = 0
     private var now: () -> Int64
 
@@ -117,6 +122,7 @@ struct TransferRequest {
         windowStart = now()
         waitingSince = windowStart
         windowBytes = 0
+        sentBytes = 0
         return !isRetry || rewind()
     }
 
@@ -150,6 +156,7 @@ struct TransferRequest {
         guard let head else { return halt(.hostile("the answer has no status line")) }
         if head.isInterim { return true }
         headIsComplete = true
+        windowStart = now()
         guard head.isSuccess else { return true }
         return timeless { acceptHead(head) } ? true : halt(.caller)
     }
@@ -173,15 +180,23 @@ struct TransferRequest {
             return nil
         }
         windowBytes += Int64(count)
+        sentBytes += Int64(count)
         if count > 0 { waitingSince = now() }
         return count
     }
 
-    func rewindBody() -> Bool { rewind() ? true : halt(.caller) }
+    func rewindBody() -> Bool {
+        sentBytes = 0
+        return rewind() ? true : halt(.caller)
+    }
 
     /// Called about once a second; false when the store is too slow.
     func isMoving() -> Bool {
-        if !headIsComplete, now() - waitingSince >= answerMilliseconds { return halt(.stalled) }
+        if !headIsComplete {
+            if now() - waitingSince >= answerMilliseconds { return halt(.stalled) }
+            // All is sent, nothing has to move: the store works, and has the deadline above for it.
+            if sentBytes >= bodySizeBytes { return true }
+        }
         // The window begins anew as soon as enough has moved: a store that falls silent is given up one window later.
         if windowBytes >= deadlines.minimumBytes {
             windowStart = now()

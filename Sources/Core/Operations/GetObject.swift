@@ -80,7 +80,8 @@ enum GetObject {
             if relay.isSpoiled { call.world.damageReports.note(spoilers: suspects, of: plan.version.id) }
         }
         for (replica, live) in readable where !relay.isSpoiled {
-            switch relay.send(from: replica, on: live, to: &wire) {
+            let isLast = replica.backendID == readable.last?.0.backendID
+            switch relay.send(from: replica, on: live, isLast: isLast, to: &wire) {
             case .sent: return true
             case .clientLeft:
                 log.debug("client left", metadata: call.logMetadata)

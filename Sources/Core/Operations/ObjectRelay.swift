@@ -44,9 +44,9 @@ struct ObjectRelay: ~Copyable {
 
     private var isWhole: Bool { bytes.lowerBound == 0 && bytes.upperBound == version.sizeBytes - 1 }
 
-    /// Sends what the client does not have yet.
+    /// Sends what the client does not have yet; `isLast` says that no other replica can go on after this one.
     mutating func send(
-        from replica: Replica, on live: LiveBackend, to wire: inout some Wire & ~Copyable
+        from replica: Replica, on live: LiveBackend, isLast: Bool, to wire: inout some Wire & ~Copyable
     ) -> Outcome {
         let rest = bytes.lowerBound + sentBytes...bytes.upperBound
         // The whole object is asked for without a range, which every store serves best.
@@ -67,6 +67,7 @@ struct ObjectRelay: ~Copyable {
             try live.observe { backend throws(BackendError) in
                 try unsafe backend.get(
                     PhysicalObject(bucket: replica.physicalBucket, key: replica.physicalKey), range: range,
+                    patience: isLast && hasSent ? .last : .usual,
                     head: { found throws(BackendError) in
                         live.vitals.noteFirstByte(microseconds: MonotonicClock.microseconds() - begin)
                         try found.verify(promises: rest, of: version, namesVersion: !isHeld, on: live)

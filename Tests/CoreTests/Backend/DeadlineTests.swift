@@ -66,6 +66,36 @@ import Testing
         #expect(try failure(scaled, answer: slow, put).error == nil)
     }
 
+    @Test func `a store that works has the deadline of answers, although nothing moves`() throws {
+        let slow: @Sendable (HostileServer.Connection) -> Void = { connection in
+            connection.readBody(10)
+            usleep(2_500_000)
+            let md5 = Hex.text(Crypto.md5(Array("0123456789".utf8)))
+            connection.send("HTTP/1.1 200 OK\r\nETag: \"\(md5)\"\r\nContent-Length: 0\r\n\r\n")
+        }
+        let answered = try failure({ $0.stallMilliseconds = 500 }, answer: slow) {
+            _ = try $0.store("photos", Self.object.key, Array("0123456789".utf8))
+        }
+        #expect(answered.error == nil)
+    }
+
+    @Test func `the last replica may take longer to begin`() throws {
+        let slow: @Sendable (HostileServer.Connection) -> Void = { connection in
+            usleep(2_500_000)
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n01234")
+        }
+        let short: (inout TransferDeadlines) -> Void = {
+            $0.firstByteMilliseconds = 500
+            $0.stallMilliseconds = 500
+        }
+        for (patience, isGivenUp) in [(ReadPatience.usual, true), (.last, false)] {
+            let (error, _) = try failure(short, answer: slow) {
+                try unsafe $0.get(Self.object, range: nil, patience: patience, head: { _ in }, piece: { _ in })
+            }
+            #expect((error?.isHang == true) == isGivenUp && (error == nil) != isGivenUp)
+        }
+    }
+
     @Test func `a body that stops coming is a hang, one that is cut is not`() throws {
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234"
         let read = { (store: S3Backend) in _ = try store.read("photos", Self.object.key) }

@@ -86,6 +86,8 @@ final class HostileServer: @unchecked Sendable {
     static var shortDeadlines: TransferDeadlines {
         var deadlines = TransferDeadlines()
         deadlines.connectMilliseconds = 1000
+        deadlines.firstByteMilliseconds = 1000
+        deadlines.answerMilliseconds = 1000
         deadlines.stallMilliseconds = 1000
         deadlines.smallCallMilliseconds = 2000
         return deadlines

@@ -21,7 +21,8 @@ class TCPProxy:
     many bytes came down makes the proxy "reset", "close" or "stall" for good; every byte before that is passed on.
     `swallow`: bytes; a connection on which a request with them went up is reset when its answer comes down, so that the
     target has done what was asked, and the client never hears of it. `flip`: of the bytes that come down a connection,
-    the one with this number is another one. `gate`: a threading.Event, for which every DELETE waits.
+    the one with this number is another one. `gate`: a threading.Event, for which every DELETE waits; `read_gate`:
+    the same for GETs that are no listings.
     """
 
     def __init__(self, target):
@@ -39,6 +40,7 @@ class TCPProxy:
         self.reads_seen = 0  # of them, the GETs that are no listings: a health check is a listing
         self.deletes_held = 0
         self.gate = None
+        self.read_gate = None
         self._dead = False
         self._open = set()
         self._lock = threading.Lock()
@@ -122,6 +124,8 @@ class TCPProxy:
                 self.requests_seen += 1
                 is_read = piece.startswith(b"GET ") and b"list-type=" not in piece.partition(b"\r\n")[0]
                 self.reads_seen += is_read
+                if self.read_gate and is_read:
+                    self.read_gate.wait()
                 if self.gate and piece.startswith(b"DELETE "):
                     self.deletes_held += 1
                     self.gate.wait()
