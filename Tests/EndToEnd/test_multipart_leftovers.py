@@ -51,7 +51,7 @@ def test_an_abandoned_upload_is_ended_by_the_worker(stacks, payload):
 
 
 @pytest.mark.timeout(120)
-def test_an_upload_whose_creation_was_cut_short_is_ended_after_an_hour(stacks, radosgw, payload):
+def test_an_upload_whose_creation_was_cut_short_is_ended_after_an_hour(stacks, radosgw):
     proxy = TCPProxy(("127.0.0.1", int(radosgw["r1"].endpoint.rpartition(":")[2])))
     stacks.exits.callback(proxy.close)
     stack = stacks.bare()

@@ -25,16 +25,6 @@ package struct AdoptableObject: Sendable, Equatable {
         description.first { $0.name == name }.flatMap { Self.decoded($0.value) }
     }
 
-    /// The tags that a gateway described; the store keeps none of them.
-    package var describedTags: [Tag] {
-        description.compactMap { field in
-            guard field.name.hasPrefix("s3gw-t-"), let value = Self.decoded(field.value),
-                let equals = value.firstIndex(of: UInt8(ascii: "=")), let key = Self.decoded(Array(value[..<equals]))
-            else { return nil }
-            return Tag(storedKey: key, value: Array(value[(equals + 1)...]))
-        }
-    }
-
     private static func decoded(_ value: [UInt8]) -> [UInt8]? {
         do throws(S3Error) { return try RequestTarget.percentDecoded(value[...], plusIsSpace: false) } catch {
             return nil

@@ -249,7 +249,8 @@ package final class BucketImport {
         }
 
         private func tags(of found: AdoptableObject, at place: PhysicalObject) throws(BackendError) -> [Tag] {
-            guard found.description.isEmpty else { return found.describedTags }
+            // A gateway tells them in its description: the store has none of them.
+            if let described = VersionDescription(found.description) { return described.version.tags }
             guard tags == .all || (tags == .counted && found.hasTags) else { return [] }
             do throws(BackendError) {
                 return try source.live.observe { backend throws(BackendError) in try backend.tags(of: place) }
